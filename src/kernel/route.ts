@@ -1,0 +1,279 @@
+/**
+ * Routes and route look-ups: RTM_*ROUTE, struct rtmsg (include/uapi/linux/rtnetlink.h,
+ * net/ipv4/fib_frontend.c). Encoded by the package `netlink`, but for RTA_VIA, whose length it has wrong.
+ */
+import { formatRouteMessage, type RouteMessage } from "netlink/dist/rt/structs.js";
+import {
+  addressBytes,
+  addressFromBytes,
+  bitsOf,
+  type Family,
+  familyOf,
+  formatPrefix,
+  type IpAddress,
+} from "../net/address.ts";
+import type { Devices, Route, RouteType } from "../net/objects.ts";
+import {
+  type AttributeType,
+  attr,
+  ip,
+  MalformedMessage,
+  readU16,
+  readU32,
+  table,
+  u32,
+  writeU16,
+} from "../netlink/attributes.ts";
+import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from "../netlink/constants.ts";
+import type { Message, Request } from "../netlink/request.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  anyAddress,
+  decoding,
+  deviceIndex,
+  deviceName,
+  familyNumber,
+  formatted,
+  RTNH_F_ONLINK,
+  requireHeader,
+  u32Bytes,
+} from "./rtnetlink.ts";
+
+export const RTM_NEWROUTE = 24;
+export const RTM_DELROUTE = 25;
+export const RTM_GETROUTE = 26;
+
+export const RT_TABLE_UNSPEC = 0;
+export const RT_TABLE_MAIN = 254;
+export const RT_TABLE_LOCAL = 255;
+
+export const RT_SCOPE_UNIVERSE = 0;
+export const RT_SCOPE_LINK = 253;
+export const RT_SCOPE_HOST = 254;
+/** In RTM_DELROUTE: whatever its scope. */
+export const RT_SCOPE_NOWHERE = 255;
+
+export const RTN_UNICAST = 1;
+export const RTN_LOCAL = 2;
+export const RTN_BROADCAST = 3;
+export const RTN_BLACKHOLE = 6;
+export const RTN_UNREACHABLE = 7;
+export const RTN_PROHIBIT = 8;
+
+/** The message is a look-up's result or a cached exception, not an entry of a table. */
+export const RTM_F_CLONED = 0x200;
+/** Say which table the look-up found its route in. */
+export const RTM_F_LOOKUP_TABLE = 0x1000;
+
+/** sizeof(struct rtmsg): family, dst_len, src_len, tos, table, protocol, scope, type, flags (u32). */
+const RTMSG = 12;
+
+const TYPES: Readonly<Record<Exclude<RouteType, "other">, number>> = {
+  unicast: RTN_UNICAST,
+  local: RTN_LOCAL,
+  broadcast: RTN_BROADCAST,
+  blackhole: RTN_BLACKHOLE,
+  unreachable: RTN_UNREACHABLE,
+  prohibit: RTN_PROHIBIT,
+};
+
+const TYPE_NAMES: ReadonlyMap<number, RouteType> = new Map(
+  Object.entries(TYPES).map(([name, number]) => [number, name as RouteType]),
+);
+
+/** struct rtvia: a gateway of another family, u16 and the address. */
+const via: AttributeType<IpAddress> = {
+  nested: false,
+  size: (gateway) => 2 + bitsOf(familyOf(gateway)) / 8,
+  write: (gateway, into, at) => {
+    writeU16(into, familyNumber(familyOf(gateway)), at);
+    into.set(addressBytes(gateway), at + 2);
+  },
+  read: (bytes) => {
+    const family = bytes.length < 2 ? 0 : readU16(bytes, 0);
+    const size = family === AF_INET ? 4 : family === AF_INET6 ? 16 : -1;
+    const address = bytes.length === 2 + size ? addressFromBytes(bytes.subarray(2)) : undefined;
+    if (address !== undefined) return address;
+    throw new MalformedMessage(`want 6 or 18 bytes of struct rtvia, got ${bytes.length}`);
+  },
+};
+
+export const ROUTE = table({
+  destination: attr(1, ip, "RTA_DST"),
+  device: attr(4, u32, "RTA_OIF"),
+  gateway: attr(5, ip, "RTA_GATEWAY"),
+  metric: attr(6, u32, "RTA_PRIORITY"),
+  source: attr(7, ip, "RTA_PREFSRC"),
+  table: attr(15, u32, "RTA_TABLE"),
+  mark: attr(16, u32, "RTA_MARK"),
+  via: attr(18, via, "RTA_VIA"),
+  nexthop: attr(30, u32, "RTA_NH_ID"),
+});
+
+/** EEXIST: the table has a route of this destination and metric. */
+export function newRoute(route: Route, devices: Devices): Request {
+  const operation = `RTM_NEWROUTE ${describe(route)}`;
+  const flags = NLM_F_CREATE | NLM_F_EXCL;
+  const payload = routePayload(route, devices, operation, scopeOf(route));
+  return { operation, type: RTM_NEWROUTE, flags, payload };
+}
+
+/** In place of the route of this destination, metric and table, where there is one. */
+export function replaceRoute(route: Route, devices: Devices): Request {
+  const operation = `RTM_NEWROUTE ${describe(route)} (replace)`;
+  const flags = NLM_F_CREATE | NLM_F_REPLACE;
+  const payload = routePayload(route, devices, operation, scopeOf(route));
+  return { operation, type: RTM_NEWROUTE, flags, payload };
+}
+
+/** ESRCH: there is none that is like it in everything said here. */
+export function deleteRoute(route: Route, devices: Devices): Request {
+  const operation = `RTM_DELROUTE ${describe(route)}`;
+  const payload = routePayload(route, devices, operation, RT_SCOPE_NOWHERE);
+  return { operation, type: RTM_DELROUTE, flags: 0, payload };
+}
+
+/**
+ * @param protocol Only routes of this protocol: on a socket with strict checking the kernel filters, on
+ *   others it gives them all, so look at the result all the same.
+ */
+export function dumpRoutes(family: Family = "ipv4", protocol = 0): Request {
+  const data = { family: familyNumber(family), protocol };
+  return {
+    operation: "RTM_GETROUTE",
+    type: RTM_GETROUTE,
+    flags: 0,
+    payload: formatted((out) => formatRouteMessage({ kind: "route", data, attrs: {} }, out)),
+  };
+}
+
+/** Of RTM_NEWROUTE and RTM_DELROUTE; undefined for anything else, results of look-ups included. */
+export function decodeRoute(message: Message, devices: Devices): Route | undefined {
+  if (message.type !== RTM_NEWROUTE && message.type !== RTM_DELROUTE) return undefined;
+  const { payload } = message;
+  requireHeader(message, "RTM_NEWROUTE", RTMSG);
+  const flags = readU32(payload, 8);
+  const family = payload[0] ?? 0;
+  if ((flags & RTM_F_CLONED) !== 0 || (family !== AF_INET && family !== AF_INET6)) return undefined;
+  return decoding("RTM_NEWROUTE", () => {
+    const values = ROUTE.decode(payload, RTMSG);
+    // With nexthop_compat_mode the kernel repeats what the nexthop object says.
+    const own = values.nexthop === undefined;
+    return {
+      type: TYPE_NAMES.get(payload[7] ?? 0) ?? "other",
+      destination: {
+        address: values.destination ?? anyAddress(family),
+        length: payload[1] ?? 0,
+      },
+      table: values.table ?? payload[4] ?? 0,
+      metric: values.metric ?? 0,
+      protocol: payload[5] ?? 0,
+      device: own && values.device !== undefined ? deviceName(devices, values.device) : undefined,
+      gateway: own ? (values.gateway ?? values.via) : undefined,
+      onlink: own && (flags & RTNH_F_ONLINK) !== 0,
+      nexthop: values.nexthop,
+      source: values.source,
+    };
+  });
+}
+
+export interface LookupOptions {
+  readonly mark?: number;
+  /** Index of the device that the packet shall leave by. */
+  readonly oif?: number;
+}
+
+/** What the kernel would do with a packet from this host; ENETUNREACH and the like where it would fail. */
+export function getRoute(destination: IpAddress, options: LookupOptions = {}): Request {
+  const family = familyOf(destination);
+  const data = {
+    family: familyNumber(family),
+    dstLen: bitsOf(family),
+    flags: { lookupTable: true } as const,
+  };
+  const attrs: RouteMessage["attrs"] = { dst: addressBytes(destination) };
+  if (options.oif !== undefined) attrs.oif = options.oif;
+  if (options.mark !== undefined) attrs.mark = u32Bytes(options.mark);
+  return {
+    operation: `RTM_GETROUTE ${destination}`,
+    type: RTM_GETROUTE,
+    flags: 0,
+    payload: formatted((out) => formatRouteMessage({ kind: "route", data, attrs }, out)),
+  };
+}
+
+/** The answer to getRoute(). */
+export interface RouteLookup {
+  readonly type: RouteType;
+  readonly table: number;
+  readonly device: string | undefined;
+  readonly gateway: IpAddress | undefined;
+  /** The address that the kernel would send from. */
+  readonly source: IpAddress | undefined;
+}
+
+/** Of the answer to getRoute(); undefined for anything else. */
+export function decodeRouteLookup(message: Message, devices: Devices): RouteLookup | undefined {
+  if (message.type !== RTM_NEWROUTE) return undefined;
+  const { payload } = message;
+  requireHeader(message, "RTM_NEWROUTE", RTMSG);
+  if ((readU32(payload, 8) & RTM_F_CLONED) === 0) return undefined;
+  return decoding("RTM_NEWROUTE", () => {
+    const values = ROUTE.decode(payload, RTMSG);
+    return {
+      type: TYPE_NAMES.get(payload[7] ?? 0) ?? "other",
+      table: values.table ?? payload[4] ?? 0,
+      device: values.device === undefined ? undefined : deviceName(devices, values.device),
+      gateway: values.gateway ?? values.via,
+      source: values.source,
+    };
+  });
+}
+
+function describe(route: Route): string {
+  const type = route.type === "unicast" ? "" : `${route.type} `;
+  const device = route.device === undefined ? "" : ` dev ${route.device}`;
+  const place = route.table === RT_TABLE_MAIN ? "" : ` table ${route.table}`;
+  return `${type}${formatPrefix(route.destination)}${device}${place}`;
+}
+
+/** As `ip route` chooses it: a unicast route without a gateway ends on the link. */
+function scopeOf(route: Route): number {
+  if (route.type === "local") return RT_SCOPE_HOST;
+  if (route.type === "broadcast") return RT_SCOPE_LINK;
+  const direct = route.gateway === undefined && route.nexthop === undefined;
+  return route.type === "unicast" && direct ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+}
+
+function routePayload(route: Route, devices: Devices, operation: string, scope: number): Buffer {
+  if (route.type === "other") throw new TypeError(`${operation}: no such type of route`);
+  const { destination, gateway } = route;
+  const family = familyOf(destination.address);
+  const data: RouteMessage["data"] = {
+    family: familyNumber(family),
+    dstLen: destination.length,
+    // The field holds 8 bits; RTA_TABLE says it in full.
+    table: route.table < 256 ? route.table : RT_TABLE_UNSPEC,
+    protocol: route.protocol,
+    scope,
+    type: TYPES[route.type],
+    // The package has this flag for nexthops alone.
+    flags: route.onlink ? { __unknown: RTNH_F_ONLINK } : {},
+  };
+  const attrs: RouteMessage["attrs"] = route.table < 256 ? {} : { table: route.table };
+  if (destination.length > 0) attrs.dst = addressBytes(destination.address);
+  if (route.metric !== 0) attrs.priority = route.metric;
+  if (route.source !== undefined) attrs.prefsrc = addressBytes(route.source);
+  if (route.nexthop !== undefined) attrs.nhId = u32Bytes(route.nexthop);
+  if (route.device !== undefined) attrs.oif = deviceIndex(devices, route.device, operation);
+  const foreign = gateway !== undefined && familyOf(gateway) !== family;
+  if (gateway !== undefined && !foreign) attrs.gateway = addressBytes(gateway);
+  return formatted((out) => {
+    formatRouteMessage({ kind: "route", data, attrs }, out);
+    if (!foreign) return;
+    const bytes = Buffer.alloc(via.size(gateway));
+    via.write(gateway, bytes, 0);
+    out.push(ROUTE.attributes.via.number, bytes);
+  });
+}

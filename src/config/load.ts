@@ -1,0 +1,67 @@
+import { buildConfiguration } from "./build/configuration.ts";
+import { type Environment, findFiles, readText } from "./files.ts";
+import { addIssues } from "./issues.ts";
+import { merge, type Part } from "./merge.ts";
+import type { Configuration } from "./model.ts";
+import { resolvePaths } from "./paths.ts";
+import { ConfigurationError, type Problem, Problems } from "./problems.ts";
+import { fileSchema } from "./schema.ts";
+import { Documents, type Source, type SourceDocument } from "./source/document.ts";
+import { readJson } from "./source/json.ts";
+import { readYaml } from "./source/yaml.ts";
+
+export interface LoadOptions {
+  /** For `${CREDENTIALS_DIRECTORY}`; default: the process's. */
+  readonly environment?: Environment;
+}
+
+/**
+ * The configuration of these files and folders, validated, with secrets read and defaults filled in.
+ * @param paths what `--config` named, in its order
+ * @throws ConfigurationError with everything that is wrong, or as much of it as can be told at once
+ */
+export function loadConfiguration(
+  paths: readonly string[],
+  options: LoadOptions = {},
+): Configuration {
+  const { parts, problems } = readParts(findFiles(paths));
+  const environment = options.environment ?? process.env;
+  for (const part of parts) resolvePaths(part, environment, problems);
+  const merged = merge(parts, problems);
+  problems.throwIfAny();
+  const configuration = buildConfiguration(merged, problems);
+  problems.throwIfAny();
+  return configuration;
+}
+
+/**
+ * Every file by itself: first what can't be read or parsed, one flaw a file, else what the schema has
+ * against them. Of a file's plain values nothing is kept: there may be very many.
+ */
+function readParts(files: readonly string[]): { parts: Part[]; problems: Problems } {
+  const failures: Problem[] = [];
+  const parts: Part[] = [];
+  const documents: SourceDocument[] = [];
+  const problems = new Problems(new Documents(documents));
+  for (const file of files) {
+    try {
+      const { value, document } = readSource(file);
+      documents.push(document);
+      // An empty file is an empty configuration: everything may stand in another one.
+      const result = fileSchema.safeParse(value ?? {});
+      if (result.success) parts.push({ document, content: result.data });
+      else addIssues(problems, result.error.issues);
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+      failures.push(...error.problems);
+    }
+  }
+  if (failures.length > 0) throw new ConfigurationError(failures);
+  problems.throwIfAny();
+  return { parts, problems };
+}
+
+function readSource(file: string): Source {
+  const text = readText(file);
+  return file.endsWith(".json") ? readJson(file, text) : readYaml(file, text);
+}

@@ -1,0 +1,96 @@
+/**
+ * A configuration after validation: names resolved to values, secrets read, defaults filled in, frozen.
+ * Every part of the program reads this; only config/ makes it. Durations are milliseconds.
+ */
+import type { Endpoint, IpAddress, Prefix } from "../net/address.ts";
+import type { Secret } from "./secret.ts";
+
+export interface Configuration {
+  readonly tunnels: readonly TunnelConfig[];
+  readonly queue: QueueConfig;
+  /** Name of our nf_tables table. */
+  readonly table: string;
+  readonly counters: boolean;
+  /** undefined: by role (bypass for a tunnel that waits, track for one that only dials). */
+  readonly conntrack: "bypass" | "track" | undefined;
+  readonly stateDirectory: string;
+  readonly control: string;
+  readonly log: { readonly level: LogLevel; readonly format: "text" | "json" };
+  readonly onStop: "remove" | "keep";
+}
+
+export type LogLevel = "error" | "warning" | "info" | "debug";
+
+export interface QueueConfig {
+  readonly number: number;
+  readonly maxLength: number;
+  /** Per source address, packets a second. */
+  readonly ratePerSource: number;
+  readonly rateTotal: number;
+}
+
+export interface TunnelConfig {
+  readonly name: string;
+  readonly interface: string;
+  readonly mtu: number | undefined;
+  readonly addresses: readonly InnerAddress[];
+  readonly encapsulation: "fou" | "none";
+  /** undefined: the kernel's default (off). */
+  readonly checksum: boolean | undefined;
+  /** 0: inherit. */
+  readonly ttl: number;
+  readonly listen: Listen;
+  readonly fwmark: number | undefined;
+  readonly peers: readonly PeerConfig[];
+}
+
+export interface InnerAddress {
+  readonly local: IpAddress;
+  readonly length: number;
+  /** Point-to-point form. */
+  readonly peer: IpAddress | undefined;
+}
+
+export interface Listen {
+  readonly address: IpAddress | undefined;
+  readonly port: number | undefined;
+  readonly device: string | undefined;
+}
+
+export interface PeerConfig {
+  readonly name: string;
+  /** Where it is dialled (or, with a pin, where it must come from); the host may be a name. */
+  readonly endpoint: { readonly host: string; readonly port: number } | undefined;
+  /** A peer that is waited for has one of these; a dialled peer's is about its replies. */
+  readonly proof: Proof;
+  readonly pinAddress: boolean;
+  readonly pinPort: boolean;
+  /** Dialled (we prove ourselves), waited for (it does), or static (no proof either way). */
+  readonly role: "dial" | "wait" | "static";
+  /** How we prove ourselves to it, where we do. */
+  readonly identity: Identity;
+  /** Mixed into signatures; empty where none is written. */
+  readonly secret: Secret;
+  /** undefined: any source (single peer only), no routes. */
+  readonly allowedIPs: readonly Prefix[] | undefined;
+  /** 0: never. */
+  readonly keepalive: number;
+  /** 0: until it roams. */
+  readonly authLifetime: number;
+  readonly maxClockSkew: number;
+  readonly replay: "strict" | "window" | "off";
+  readonly authTtl: number;
+  readonly resolveInterval: number;
+}
+
+export type Proof =
+  | { readonly kind: "key"; readonly publicKey: Uint8Array }
+  | { readonly kind: "token"; readonly token: Secret }
+  | { readonly kind: "none" };
+
+export type Identity =
+  | { readonly kind: "key" /** ed25519 seed, 32 bytes */; readonly seed: Secret }
+  | { readonly kind: "token"; readonly token: Secret }
+  | { readonly kind: "none" };
+
+export type { Endpoint };

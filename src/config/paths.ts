@@ -1,0 +1,32 @@
+import { Complaint } from "./complaint.ts";
+import { type Environment, resolvePath } from "./files.ts";
+import type { Part } from "./merge.ts";
+import type { Problems } from "./problems.ts";
+import type { Path } from "./source/document.ts";
+
+/**
+ * Makes every path of a file absolute while it is still known which file names it: merged with others,
+ * nobody could tell.
+ */
+export function resolvePaths(part: Part, environment: Environment, problems: Problems): void {
+  const { document, content } = part;
+  const resolveKeys = (mapping: object, keys: readonly string[], path: Path): void => {
+    const values = mapping as Record<string, unknown>;
+    for (const key of keys) {
+      const written = values[key];
+      if (typeof written !== "string") continue;
+      const resolved = resolvePath(written, document.file, environment);
+      if (resolved instanceof Complaint) problems.add([...path, key], resolved);
+      else values[key] = resolved;
+    }
+  };
+  resolveKeys(content, ["stateDirectory", "control"], []);
+  for (const [tunnelName, tunnel] of Object.entries(content.tunnels ?? {})) {
+    resolveKeys(tunnel, ["privateKeyFile"], ["tunnels", tunnelName]);
+    for (const [peerName, peer] of Object.entries(tunnel.peers ?? {})) {
+      resolveKeys(peer, secretFileKeys, ["tunnels", tunnelName, "peers", peerName]);
+    }
+  }
+}
+
+const secretFileKeys = ["privateKeyFile", "secretFile", "tokenFile", "tokenBase64File"];

@@ -1,0 +1,90 @@
+/** Makers of schema parts whose messages say what is wanted and never what was received. */
+import { z } from "zod";
+import { Complaint } from "../complaint.ts";
+
+/** A text that a pure function reads. */
+export function text<T>(wrongType: Complaint, read: (text: string) => T | Complaint) {
+  return z.string({ error: () => wrongType.encode() }).transform((value, context) => {
+    const result = read(value);
+    if (!(result instanceof Complaint)) return result;
+    context.addIssue({ code: "custom", message: result.encode() });
+    return z.NEVER;
+  });
+}
+
+/** A number, or a text that stands for one: `0` or `5m`, `1` or `0x1`. */
+export function numberOrText<N extends z.ZodType<number, number>>(
+  number: N,
+  wrongType: Complaint,
+  read: (text: string) => number | Complaint,
+) {
+  return z
+    .union([number, z.string()], { error: () => wrongType.encode() })
+    .transform((value, context) => {
+      if (typeof value === "number") return value;
+      const result = read(value);
+      if (!(result instanceof Complaint)) return result;
+      context.addIssue({ code: "custom", message: result.encode() });
+      return z.NEVER;
+    });
+}
+
+export function integer(least: number, most: number) {
+  const message = new Complaint(
+    "no such number",
+    `want a whole number, ${least} to ${most}`,
+  ).encode();
+  return z
+    .int({ error: () => message })
+    .min(least, { error: () => message })
+    .max(most, { error: () => message });
+}
+
+export function choice<const T extends readonly [string, ...string[]]>(
+  values: T,
+  later: readonly unknown[] = [],
+) {
+  const want = `want ${values.join(" or ")}`;
+  return z.enum(values, {
+    error: ({ input }) =>
+      later.includes(input)
+        ? new Complaint(`\`${input}\` is not supported yet by this version`, want).encode()
+        : new Complaint("no such choice", want).encode(),
+  });
+}
+
+export function flag() {
+  const message = new Complaint("neither true nor false", "want true or false").encode();
+  return z.boolean({ error: () => message });
+}
+
+/** A text that is nobody's business, decoded later: the same text may stand in a file of its own. */
+export function secretText() {
+  return z.string({
+    error: ({ input }) => (input === null ? emptySecret : unquotedSecret).encode(),
+  });
+}
+
+const unquotedSecret = new Complaint("YAML reads this as no text", 'put it in quotes: "…"');
+const emptySecret = new Complaint("nothing is here", 'put a secret in quotes: "…"');
+
+/** A path, relative to the file that names it. */
+export function path() {
+  const message = new Complaint("no path", "want the path of a file").encode();
+  return z.string({ error: () => message }).regex(/^\P{Cc}{1,1024}$/u, { error: () => message });
+}
+
+/** A key of the product whose work is not there yet: an error, never ignored. */
+export function notYet(name: string, description: string) {
+  const message = new Complaint(`\`${name}\` is not supported yet by this version`, "remove it");
+  return z
+    .never({ error: () => message.encode() })
+    .optional()
+    .describe(`Not supported yet by this version. ${description}`);
+}
+
+/** What a mapping says when it is none. */
+export function wantMapping(mend: string): { error: () => string } {
+  const message = new Complaint("no mapping", mend).encode();
+  return { error: () => message };
+}

@@ -1,0 +1,113 @@
+import { z } from "zod";
+import { Complaint } from "../complaint.ts";
+import type { InnerAddress } from "../model.ts";
+import {
+  choice,
+  flag,
+  integer,
+  notYet,
+  numberOrText,
+  path,
+  secretText,
+  text,
+  wantMapping,
+} from "./leaf.ts";
+import { peerSchema, protocol } from "./peer.ts";
+import {
+  readInnerAddress,
+  readInterfaceName,
+  readListen,
+  readMark,
+  readPointToPoint,
+} from "./scalars.ts";
+
+const wantAddress = new Complaint("no address", "write 172.28.0.1/24, or { local: A, peer: B }");
+
+const innerAddress = () =>
+  z
+    .union([z.string(), z.strictObject({ local: z.string(), peer: z.string() })], {
+      error: () => wantAddress.encode(),
+    })
+    .transform((value, context): InnerAddress => {
+      const result =
+        typeof value === "string"
+          ? readInnerAddress(value)
+          : readPointToPoint(value.local, value.peer);
+      if (!(result instanceof Complaint)) return result;
+      context.addIssue({ code: "custom", message: result.encode() });
+      return z.NEVER;
+    });
+
+/** Names of tunnels and peers stand in `ipipoud forget TUNNEL/PEER`, in logs and in what the kernel keeps. */
+export const nameSchema = z.string().regex(/^[^/\p{Cc}]{1,128}$/u, {
+  error: () =>
+    new Complaint("no name", "1 to 128 characters, no / and no control character").encode(),
+});
+
+/** Linux: `ETH_MIN_MTU` for the least; the most is what fits a UDP datagram with an inner header. */
+const mtu = () => integer(68, 65507);
+
+export const tunnelShape = {
+  interface: text(new Complaint("no name for an interface", "want a text"), readInterfaceName)
+    .optional()
+    .describe("Name of the interface, 1 to 15 characters. Default: the tunnel's name."),
+  mtu: mtu()
+    .optional()
+    .describe("MTU of the interface. Default: what the way out leaves of its own."),
+  address: innerAddress()
+    .optional()
+    .describe("Inner address of this side: A/LEN, or { local: A, peer: B } for point-to-point."),
+  addresses: z
+    .array(innerAddress(), {
+      error: () =>
+        new Complaint("no list", "write a list: [172.28.0.1/24], or `address` for one").encode(),
+    })
+    .optional()
+    .describe("Several inner addresses of this side, each as in `address`."),
+  encapsulation: choice(["fou"], ["none"]).optional().describe("`fou` (default): IPIP in UDP."),
+  checksum: flag()
+    .optional()
+    .describe("Outer UDP checksums. Default: the kernel's, which is false."),
+  ttl: integer(0, 255).optional().describe("Outer TTL; 0, the default: the inner packet's."),
+  listen: text(
+    new Complaint("no place to listen", 'write "[ADDRESS][:PORT][@DEVICE]" in quotes'),
+    readListen,
+  )
+    .optional()
+    .describe(
+      "[ADDRESS][:PORT][@DEVICE]: outer address, port and device. Default port 10000, or a free one for a tunnel that only dials; neither address nor device: the device of the default route.",
+    ),
+  fwmark: numberOrText(
+    integer(0, 0xffffffff),
+    new Complaint("no mark", "write 1 or 0x1, at most 0xffffffff"),
+    readMark,
+  )
+    .optional()
+    .describe("Mark of outer packets. Default: chosen where a dialled peer has 0.0.0.0/0."),
+  privateKey: secretText()
+    .optional()
+    .describe(
+      "Our ed25519 seed, 32 bytes in base64; needed where we dial. A peer may have its own.",
+    ),
+  privateKeyFile: path().optional().describe("File with the private key."),
+  protocol: protocol(),
+  peers: z
+    .record(nameSchema, peerSchema, wantMapping("write peers as NAME: { … }"))
+    .optional()
+    .describe("The peers by name; at least one."),
+  routes: notYet("routes", "Routes beside those of allowedIPs."),
+  rules: notYet("rules", "Policy rules."),
+  marks: notYet("marks", "Packet marks."),
+  proxyArp: notYet("proxyArp", "Proxy neighbours."),
+  forwarding: notYet("forwarding", "IP forwarding."),
+  clampMss: notYet("clampMss", "MSS clamp."),
+  directory: notYet("directory", "Peers from a hosts file or URL."),
+};
+
+export const tunnelSchema = z.strictObject(
+  tunnelShape,
+  wantMapping("a tunnel is a mapping: { address: …, peers: { … } }"),
+);
+
+/** One tunnel of one file after reading. */
+export type TunnelPart = z.output<typeof tunnelSchema>;

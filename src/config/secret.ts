@@ -1,0 +1,31 @@
+import { inspect } from "node:util";
+
+/** Bytes that no log, status, event or error may show: every way to print one gives "(secret)". */
+export class Secret {
+  readonly #bytes: Buffer;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = Buffer.from(bytes);
+  }
+
+  /** The bytes themselves; callers hash, sign or compare them and let go. */
+  reveal(): Buffer {
+    return this.#bytes;
+  }
+
+  get length(): number {
+    return this.#bytes.length;
+  }
+
+  toString(): string {
+    return "(secret)";
+  }
+
+  toJSON(): string {
+    return "(secret)";
+  }
+
+  [inspect.custom](): string {
+    return "(secret)";
+  }
+}

@@ -1,0 +1,67 @@
+/** Configuration and situation → everything that should be in the kernel. Pure. */
+import type { Configuration, TunnelConfig } from "../config/model.ts";
+import { formOfTunnel } from "./form.ts";
+import { fullTunnelOf, fullTunnelRules, markOf } from "./full-tunnel.ts";
+import type { Gate } from "./gate.ts";
+import { gateOf } from "./gate-of.ts";
+import { assignIds, type Ids, peerKey } from "./ids.ts";
+import { endpointResources, listener, type TunnelContext, tunnelLink } from "./peer.ts";
+import type { Resource } from "./resources.ts";
+import { addresses, guardRoutes, peerRoutes, placeholderGuard } from "./routes.ts";
+import type { Situation, Underlay } from "./situation.ts";
+
+export interface Desired {
+  readonly resources: readonly Resource[];
+  readonly gate: Gate;
+}
+
+export function desiredState(
+  configuration: Configuration,
+  situation: Situation,
+  ids: Ids = assignIds(configuration),
+): Desired {
+  const contexts = configuration.tunnels.map((tunnel) =>
+    contextOf(configuration, ids, tunnel, underlayOf(situation, tunnel)),
+  );
+  return {
+    resources: [
+      placeholderGuard(configuration.table),
+      ...contexts.flatMap((context) => tunnelResources(context, situation)),
+    ],
+    gate: gateOf(configuration, situation, contexts),
+  };
+}
+
+export function contextOf(
+  configuration: Configuration,
+  ids: Ids,
+  tunnel: TunnelConfig,
+  underlay: Underlay,
+): TunnelContext {
+  return { table: configuration.table, ids, tunnel, underlay, fwmark: markOf(tunnel) };
+}
+
+function tunnelResources(context: TunnelContext, situation: Situation): Resource[] {
+  const { tunnel, underlay } = context;
+  const full = fullTunnelOf(tunnel);
+  const resources: Resource[] = [...guardRoutes(context), ...addresses(tunnel)];
+  if (formOfTunnel(tunnel) === "hub") {
+    // The port to send to comes from the gate's map, by outer address; this one is never seen outside.
+    resources.push(
+      tunnelLink(context, undefined, underlay.port),
+      ...listener(context, undefined, undefined),
+    );
+  }
+  for (const peer of tunnel.peers) {
+    const known = situation.endpoints.get(peerKey(tunnel.name, peer.name));
+    resources.push(...endpointResources(context, peer, known), ...peerRoutes(context, peer));
+  }
+  if (full !== undefined) resources.push(...fullTunnelRules(tunnel, full));
+  return resources;
+}
+
+function underlayOf(situation: Situation, tunnel: TunnelConfig): Underlay {
+  const underlay = situation.underlays.get(tunnel.name);
+  if (underlay === undefined) throw new RangeError(`no underlay for tunnel ${tunnel.name}`);
+  return underlay;
+}

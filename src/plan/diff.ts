@@ -1,0 +1,191 @@
+/** What differs between desired and observed, as steps in the order in which they are safe. Pure. */
+import { isDeepStrictEqual } from "node:util";
+import { describe } from "./describe.ts";
+import { inFreeingOrder } from "./link-order.ts";
+import { keyOf, type LinkResource, type Resource } from "./resources.ts";
+
+export interface Step {
+  readonly action: "add" | "change" | "remove";
+  readonly resource: Resource;
+  /** What stands there now; undefined when adding. */
+  readonly previous: Resource | undefined;
+  readonly what: string;
+}
+
+/** Both sides hold only what is ours; see apply/observe for how that is known. */
+export function diff(desired: Iterable<Resource>, observed: Iterable<Resource>): Step[] {
+  const wanted = byKey(desired);
+  const there = byKey(observed);
+  const remade = devicesToRecreate(wanted, there);
+  const lost = goesWithOthers(wanted, there, remade);
+  const bare = devicesLosingTheirLastAddress(wanted, there);
+
+  const steps: Step[] = [];
+  for (const [key, previous] of there) {
+    if (!wanted.has(key) && !lost.has(key)) steps.push(removal(previous));
+  }
+  for (const [key, resource] of wanted) {
+    const previous = lost.has(key) ? undefined : there.get(key);
+    if (previous === undefined) steps.push(addition(resource));
+    else if (resource.object === "link" && remade.has(resource.spec.name)) {
+      steps.push(removal(previous), addition(resource));
+    } else if (
+      !isDeepStrictEqual(previous.spec, resource.spec) ||
+      (resource.object === "route" && standsOn(bare, resource))
+    ) {
+      steps.push(...changes(previous, resource));
+    }
+  }
+  return inOrder(steps);
+}
+
+/** Steps in the order of {@link rank}, those of one rank as they come but for {@link inFreeingOrder}. */
+export function inOrder(steps: readonly Step[]): Step[] {
+  const sorted = steps
+    .map((step, index) => ({ step, index, rank: rank(step) }))
+    .sort((a, b) => a.rank - b.rank || a.index - b.index)
+    .map(({ step }) => step);
+  const first = sorted.findIndex(isLinkChange);
+  const count = sorted.filter(isLinkChange).length;
+  return count < 2
+    ? sorted
+    : sorted.toSpliced(first, count, ...inFreeingOrder(sorted.slice(first, first + count)));
+}
+
+/**
+ * Guards first and last; listeners go before their device changes and come back after it, so that no
+ * packet meets a listener that names another peer than the device does.
+ */
+function rank({ action, resource }: Step): number {
+  const removing = action === "remove";
+  switch (resource.object) {
+    case "sysctl":
+      return removing ? 95 : 1;
+    case "route":
+      if (resource.spec.type !== "unicast") return removing ? 90 : 0;
+      return removing ? 11 : 70;
+    case "rule":
+      return removing ? 10 : 80;
+    case "nexthop":
+      return removing ? 12 : 60;
+    case "address":
+      return removing ? 13 : 40;
+    case "neighbour":
+      return removing ? 14 : 41;
+    case "fou":
+      return removing ? 20 : 50;
+    case "link":
+      // A change may free the addresses that a new device takes.
+      return removing ? 21 : action === "change" ? 30 : 31;
+  }
+}
+
+function isLinkChange({ action, resource }: Step): boolean {
+  return action === "change" && resource.object === "link";
+}
+
+function removal(previous: Resource): Step {
+  return { action: "remove", resource: previous, previous, what: describe(previous) };
+}
+
+function addition(resource: Resource): Step {
+  return { action: "add", resource, previous: undefined, what: describe(resource) };
+}
+
+function changes(previous: Resource, resource: Resource): Step[] {
+  switch (resource.object) {
+    // No change in place exists for these.
+    case "fou":
+    case "address":
+    case "rule":
+      return [removal(previous), addition(resource)];
+    default:
+      return [{ action: "change", resource, previous, what: describe(resource) }];
+  }
+}
+
+function byKey(resources: Iterable<Resource>): Map<string, Resource> {
+  const map = new Map<string, Resource>();
+  for (const resource of resources) map.set(keyOf(resource), resource);
+  return map;
+}
+
+/** A device can't go from an address to `any` or back: net/ipv4/ipip.c, ipip_changelink gives EINVAL. */
+function devicesToRecreate(
+  wanted: Map<string, Resource>,
+  there: Map<string, Resource>,
+): Set<string> {
+  const gone = new Set<string>();
+  for (const [key, resource] of wanted) {
+    const previous = there.get(key);
+    if (resource.object !== "link" || previous?.object !== "link") continue;
+    if (isNbma(resource) !== isNbma(previous)) gone.add(resource.spec.name);
+  }
+  return gone;
+}
+
+function isNbma(link: LinkResource): boolean {
+  return link.spec.ipip.remote === undefined;
+}
+
+/**
+ * Keys of what the kernel removes by itself when something else goes: addresses, neighbours, routes and
+ * nexthops with their device, routes with their nexthop.
+ */
+function goesWithOthers(
+  wanted: Map<string, Resource>,
+  there: Map<string, Resource>,
+  remade: ReadonlySet<string>,
+): Set<string> {
+  const devices = new Set(remade);
+  for (const [key, { object, spec }] of there) {
+    if (object === "link" && !wanted.has(key)) devices.add(spec.name);
+  }
+  const nexthops = new Set<number>();
+  for (const [key, resource] of there) {
+    if (resource.object !== "nexthop") continue;
+    if (!wanted.has(key) || standsOn(devices, resource)) nexthops.add(resource.spec.id);
+  }
+  const lost = new Set<string>();
+  for (const [key, resource] of there) {
+    const nexthop = resource.object === "route" ? resource.spec.nexthop : undefined;
+    if (standsOn(devices, resource) || (nexthop !== undefined && nexthops.has(nexthop)))
+      lost.add(key);
+  }
+  return lost;
+}
+
+/** With a device's last address go the routes on it: net/ipv4/fib_frontend.c, fib_disable_ip(). */
+function devicesLosingTheirLastAddress(
+  wanted: Map<string, Resource>,
+  there: Map<string, Resource>,
+): Set<string> {
+  const losing = new Set<string>();
+  const keeping = new Set<string>();
+  for (const [key, { object, spec }] of there) {
+    if (object !== "address") continue;
+    const stays = isDeepStrictEqual(wanted.get(key)?.spec, spec);
+    (stays ? keeping : losing).add(spec.device);
+  }
+  for (const device of keeping) losing.delete(device);
+  return losing;
+}
+
+function standsOn(devices: ReadonlySet<string>, resource: Resource): boolean {
+  return devices.has(deviceOf(resource) ?? "");
+}
+
+function deviceOf(resource: Resource): string | undefined {
+  switch (resource.object) {
+    case "address":
+    case "neighbour":
+    case "route":
+      return resource.spec.device;
+    case "nexthop":
+      return resource.spec.to.kind === "gateway" || resource.spec.to.kind === "device"
+        ? resource.spec.to.device
+        : undefined;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,90 @@
+/** The gate that a configuration and a situation ask for. */
+import type { Configuration, PeerConfig, TunnelConfig } from "../config/model.ts";
+import { formOfTunnel } from "./form.ts";
+import type { AuthenticationLength, Gate, GateTunnel } from "./gate.ts";
+import { peerKey } from "./ids.ts";
+import { gatePeer, localOf, type TunnelContext } from "./peer.ts";
+import type { Situation } from "./situation.ts";
+
+/** Protocol 1 with a key: signature (64), time (5), salt (4). */
+const KEY_PAYLOAD = 73;
+/** One step of the time field's upper 24 bits, in seconds. */
+const EPOCH = 65_536;
+
+export function gateOf(
+  configuration: Configuration,
+  situation: Situation,
+  contexts: readonly TunnelContext[],
+): Gate {
+  const waiting = configuration.tunnels
+    .flatMap(({ peers }) => peers)
+    .filter(({ role }) => role === "wait");
+  // Not Math.max(...): as many arguments as a hub may have peers overflow the stack.
+  const skew = waiting.reduce((most, { maxClockSkew }) => Math.max(most, maxClockSkew), 0) / 1000;
+  return {
+    table: configuration.table,
+    counters: configuration.counters,
+    queue: configuration.queue,
+    epochs: epochs(situation.now, skew),
+    tunnels: contexts.map((context) => gateTunnel(configuration, situation, context)),
+    foreignIpip: situation.foreignIpip,
+  };
+}
+
+/** A tunnel's part of the gate, without its peers: what does not change when one roams. */
+export function gateTunnelHead(configuration: Configuration, context: TunnelContext): GateTunnel {
+  const { tunnel, underlay } = context;
+  const waits = tunnel.peers.some(({ role }) => role === "wait");
+  return {
+    name: tunnel.interface,
+    local: localOf(context),
+    port: underlay.port,
+    form: formOfTunnel(tunnel),
+    conntrack: configuration.conntrack ?? (waits ? "bypass" : "track"),
+    checksum: tunnel.checksum ?? false,
+    authentications: authentications(tunnel),
+    peers: [],
+  };
+}
+
+/** The values that the upper 24 bits of a fresh packet's time can have around `now` (seconds). */
+export function epochs(now: number, skew: number): number[] {
+  // A host without a battery for its clock starts in 1970.
+  const first = Math.max(0, Math.floor((now - skew) / EPOCH));
+  const last = Math.max(0, Math.floor((now + skew) / EPOCH));
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+}
+
+function gateTunnel(
+  configuration: Configuration,
+  situation: Situation,
+  context: TunnelContext,
+): GateTunnel {
+  const peers = context.tunnel.peers.map((peer) =>
+    gatePeer(context, peer, situation.endpoints.get(peerKey(context.tunnel.name, peer.name))),
+  );
+  return { ...gateTunnelHead(configuration, context), peers };
+}
+
+function authentications(tunnel: TunnelConfig): AuthenticationLength[] {
+  const lengths = new Map<number, boolean>();
+  for (const peer of tunnel.peers) {
+    if (peer.role !== "wait") continue;
+    const { payload, timed } = authentication(peer);
+    lengths.set(payload, timed && (lengths.get(payload) ?? true));
+  }
+  return [...lengths]
+    .map(([payload, timed]) => ({ payload, timed }))
+    .sort((a, b) => a.payload - b.payload);
+}
+
+function authentication({ proof, replay }: PeerConfig): AuthenticationLength {
+  switch (proof.kind) {
+    case "key":
+      return { payload: KEY_PAYLOAD, timed: replay !== "off" };
+    case "token":
+      return { payload: proof.token.length, timed: false };
+    case "none":
+      return { payload: 0, timed: false };
+  }
+}

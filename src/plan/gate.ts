@@ -1,0 +1,67 @@
+/**
+ * What a packet meets on its way in, and what a hub needs on the way out: the planner's answer to "who
+ * has which endpoint and which inner addresses", with no word of how it is written into the kernel
+ * (nf_tables today; BPF could stand beside it).
+ */
+import type { Endpoint, IpAddress, Prefix } from "../net/address.ts";
+
+export interface Gate {
+  /** Name of our table; one daemon per network namespace and table. */
+  readonly table: string;
+  /** A counter on every set element. */
+  readonly counters: boolean;
+  readonly queue: {
+    readonly number: number;
+    /** Packets a second from one source that no peer has yet. */
+    readonly ratePerSource: number;
+    /** The same, from all of them. */
+    readonly rateTotal: number;
+  };
+  /**
+   * The upper 24 bits of the time field (steps of 65536 s) that a fresh authentication can carry now;
+   * one or two values. Used where {@link AuthenticationLength.timed}.
+   */
+  readonly epochs: readonly number[];
+  readonly tunnels: readonly GateTunnel[];
+  /** Devices of others that take bare protocol 4 from this remote (undefined: from anyone) at this local address. */
+  readonly foreignIpip: readonly {
+    readonly local: IpAddress;
+    readonly remote: IpAddress | undefined;
+  }[];
+}
+
+export interface GateTunnel {
+  /** The interface's name. */
+  readonly name: string;
+  /** Outer address; class E while it is not known. */
+  readonly local: IpAddress;
+  readonly port: number;
+  readonly form: "direct" | "hub";
+  readonly conntrack: "bypass" | "track";
+  /** Outer UDP checksums: decides how the port is rewritten on the way out. */
+  readonly checksum: boolean;
+  /** What a peer that waits may send to prove itself; empty: nobody is waited for. */
+  readonly authentications: readonly AuthenticationLength[];
+  readonly peers: readonly GatePeer[];
+}
+
+export interface AuthenticationLength {
+  /** Bytes of UDP payload. */
+  readonly payload: number;
+  /** Protocol 1 with a key and replay not off: bytes 64 to 66 are the upper part of the time. */
+  readonly timed: boolean;
+}
+
+export interface GatePeer {
+  /** 28 bits, unique on this host: see plan/ids.ts. */
+  readonly id: number;
+  readonly name: string;
+  /** undefined: not proven (or expired). */
+  readonly endpoint: Endpoint | undefined;
+  /** Inner sources it may use; `0.0.0.0/0` for any. */
+  readonly inner: readonly Prefix[];
+  /** Milliseconds one proof lasts; 0: until it roams. Elements carry it as their timeout. */
+  readonly lifetime: number;
+  /** Milliseconds left of the present proof where less than the whole lifetime (after a restart). */
+  readonly remaining: number | undefined;
+}

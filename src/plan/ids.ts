@@ -1,0 +1,66 @@
+/**
+ * Every tunnel and every peer owns a number of 28 bits: as a class E address (240.0.0.0/4, which Linux
+ * routes and nobody uses) it is a placeholder for an endpoint that is not known, and as a u32 the id of
+ * the peer's nexthop object. The same configuration always gives the same ids, so that a restarted
+ * daemon recognises what it made.
+ */
+import type { Configuration } from "../config/model.ts";
+import { type IpAddress, ipAddress, type Prefix } from "../net/address.ts";
+
+export const CLASS_E: Prefix = { address: ipAddress("240.0.0.0"), length: 4 };
+
+const FIRST = 1;
+/** 255.255.255.255 is the broadcast address; leave it and its neighbour alone. */
+const LAST = 0x0fff_fffd;
+
+export type Ids = ReadonlyMap<string, number>;
+
+/** `tunnel` or `tunnel/peer`, the key of {@link assignIds}' answer and of all that we know of a peer. */
+export function peerKey(tunnel: string, peer: string): string {
+  return `${tunnel}/${peer}`;
+}
+
+export function assignIds(configuration: Configuration): Ids {
+  const ids = new Map<string, number>();
+  const taken = new Set<number>();
+  const give = (key: string): void => {
+    let id = FIRST + (hash(key) % (LAST - FIRST));
+    while (taken.has(id)) id = id >= LAST ? FIRST : id + 1;
+    taken.add(id);
+    ids.set(key, id);
+  };
+  for (const tunnel of configuration.tunnels) {
+    give(tunnel.name);
+    for (const peer of tunnel.peers) give(peerKey(tunnel.name, peer.name));
+  }
+  return ids;
+}
+
+export function idOf(ids: Ids, key: string): number {
+  const id = ids.get(key);
+  if (id === undefined) throw new RangeError(`"${key}" has no id: it is not in the configuration`);
+  return id;
+}
+
+/** The id as a class E address. */
+export function placeholder(id: number): IpAddress {
+  return ipAddress(`${240 + (id >>> 24)}.${(id >>> 16) & 255}.${(id >>> 8) & 255}.${id & 255}`);
+}
+
+export function isPlaceholder(address: IpAddress): boolean {
+  return Number.parseInt(address, 10) >= 240 && !address.includes(":");
+}
+
+/** The id as a nexthop object's: out of the way of the small numbers that people write by hand. */
+export function nexthopId(id: number): number {
+  return (0xf000_0000 | id) >>> 0;
+}
+
+/** FNV-1a, 32 bits: spreads names; nothing depends on its secrecy. */
+export function hash(text: string): number {
+  let value = 0x811c_9dc5;
+  for (let i = 0; i < text.length; i++) {
+    value = Math.imul(value ^ text.charCodeAt(i), 0x0100_0193) >>> 0;
+  }
+  return value;
+}

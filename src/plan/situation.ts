@@ -1,0 +1,36 @@
+/** What the planner is told about the world beside the configuration. */
+import type { Endpoint, IpAddress } from "../net/address.ts";
+
+export interface Situation {
+  /** By tunnel name; every tunnel has one. */
+  readonly underlays: ReadonlyMap<string, Underlay>;
+  /** By `tunnel/peer`: endpoints that stand now (proven, dialled or static), one form conflict resolved. */
+  readonly endpoints: ReadonlyMap<string, KnownEndpoint>;
+  /** ipip devices of others on this host that take bare protocol 4. */
+  readonly foreignIpip: readonly ForeignIpip[];
+  /** Seconds since 1970. */
+  readonly now: number;
+}
+
+/** Where a tunnel's outer packets leave and arrive. */
+export interface Underlay {
+  /** undefined while the device has no address. */
+  readonly local: IpAddress | undefined;
+  /** Device that the configuration binds the tunnel to. */
+  readonly device: string | undefined;
+  /** MTU of the device that outer packets use. */
+  readonly mtu: number;
+  /** Our UDP port. */
+  readonly port: number;
+}
+
+export interface KnownEndpoint {
+  readonly endpoint: Endpoint;
+  /** Milliseconds left of a proof that was found in the kernel; undefined: fresh, or without end. */
+  readonly remaining: number | undefined;
+}
+
+export interface ForeignIpip {
+  readonly local: IpAddress;
+  readonly remote: IpAddress | undefined;
+}

@@ -1,0 +1,49 @@
+/** Everything that differs, cut into what may be done when. Pure. */
+import type { Step } from "../plan/diff.ts";
+import type { NftChange } from "./nftables/diff.ts";
+
+export interface Change {
+  /** Guards that come, and elements of peers whose listener or device is about to change. */
+  readonly gateBefore: readonly NftChange[];
+  readonly steps: readonly Step[];
+  /** Elements that come, guards that go. */
+  readonly gateAfter: readonly NftChange[];
+}
+
+/** A line of `--check`, and of the daemon's word on what it did. */
+export interface PlannedStep {
+  readonly action: "add" | "change" | "remove";
+  readonly object:
+    | "link"
+    | "address"
+    | "route"
+    | "nexthop"
+    | "rule"
+    | "neighbour"
+    | "fou"
+    | "nftables"
+    | "sysctl";
+  readonly tunnel: string | null;
+  readonly what: string;
+}
+
+/** In the order in which they are carried out. */
+export function plannedSteps(change: Change): PlannedStep[] {
+  return [
+    ...change.gateBefore.map(gateStep),
+    ...change.steps.map(kernelStep),
+    ...change.gateAfter.map(gateStep),
+  ];
+}
+
+function kernelStep({ action, resource, what }: Step): PlannedStep {
+  return { action, object: resource.object, tunnel: resource.tunnel, what };
+}
+
+function gateStep({ action, what, tunnel }: NftChange): PlannedStep {
+  return { action, object: "nftables", tunnel, what };
+}
+
+export function isEmpty(change: Change): boolean {
+  return change.gateBefore.length + change.steps.length + change.gateAfter.length === 0;
+}

@@ -1,0 +1,143 @@
+/** What stands in the way of a start, or is worth a word, found by looking. Pure. */
+import type { Configuration } from "../config/model.ts";
+import { formatEndpoint } from "../net/address.ts";
+import { exitCode, Failure, type FailureCode } from "../net/failure.ts";
+import { tunnelOfAlias } from "../plan/ownership.ts";
+import type { Situation } from "../plan/situation.ts";
+import type { Observation } from "./observation.ts";
+
+export interface Finding {
+  readonly level: "error" | "warning" | "note";
+  /** For programs; stays the same when the words change. */
+  readonly code: string;
+  readonly message: string;
+  readonly mend: string;
+  /** What a start would exit with; errors only. */
+  readonly exitCode: FailureCode;
+}
+
+/** Throws the first error as a {@link Failure}. */
+export function demandNoConflict(findings: readonly Finding[]): void {
+  const error = findings.find(({ level }) => level === "error");
+  if (error !== undefined) throw new Failure(error.exitCode, error.message, error.mend);
+}
+
+export function findingsOf(
+  configuration: Configuration,
+  observation: Observation,
+  situation: Situation,
+): Finding[] {
+  return [
+    ...kernelFindings(observation),
+    ...tableFindings(configuration, observation),
+    ...interfaceFindings(configuration, observation),
+    ...listenerFindings(configuration, observation, situation),
+    ...proofFindings(configuration),
+  ];
+}
+
+function kernelFindings({ listeners }: Observation): Finding[] {
+  if (listeners !== undefined) return [];
+  return [
+    {
+      level: "error",
+      code: "no-fou",
+      message: "the kernel has no generic netlink family `fou`",
+      mend: "load the module: `modprobe fou` (at boot: a line `fou` in /etc/modules-load.d/ipipoud.conf)",
+      exitCode: exitCode.kernel,
+    },
+  ];
+}
+
+function tableFindings({ table }: Configuration, { ruleset }: Observation): Finding[] {
+  if (ruleset.kind === "hidden") return [HIDDEN];
+  if (ruleset.kind !== "foreign") return [];
+  return [
+    {
+      level: "error",
+      code: "foreign-table",
+      message: `there is an nf_tables table \`ip ${table}\` that ipipoud did not make`,
+      mend: "remove it (`nft delete table ip NAME`), or set `table` to another name",
+      exitCode: exitCode.conflict,
+    },
+  ];
+}
+
+const HIDDEN: Finding = {
+  level: "error",
+  code: "no-privilege",
+  message:
+    "nf_tables, and so which listeners and rules are ours, can't be seen without CAP_NET_ADMIN",
+  mend: "run it as root to see all; the steps above take them for absent",
+  exitCode: exitCode.privilege,
+};
+
+function interfaceFindings(configuration: Configuration, { links }: Observation): Finding[] {
+  const findings: Finding[] = [];
+  for (const tunnel of configuration.tunnels) {
+    const link = links.find(({ name }) => name === tunnel.interface);
+    if (link === undefined || tunnelOfAlias(configuration.table, link.alias) !== undefined)
+      continue;
+    findings.push({
+      level: "error",
+      code: "foreign-interface",
+      message: `tunnel ${tunnel.name}: there is an interface ${link.name} that ipipoud did not make`,
+      mend: "remove it, or set `interface` to another name",
+      exitCode: exitCode.conflict,
+    });
+  }
+  return findings;
+}
+
+function listenerFindings(
+  configuration: Configuration,
+  { listeners = [], resources }: Observation,
+  situation: Situation,
+): Finding[] {
+  const ours = new Set(
+    resources.flatMap((r) => (r.object === "fou" ? [`${r.spec.local}:${r.spec.port}`] : [])),
+  );
+  const findings: Finding[] = [];
+  for (const tunnel of configuration.tunnels) {
+    const underlay = situation.underlays.get(tunnel.name);
+    if (underlay?.local === undefined) continue;
+    const { local, port } = underlay;
+    const other = listeners.find(
+      (listener) =>
+        listener.port === port &&
+        (listener.local === undefined || listener.local === local) &&
+        !ours.has(`${listener.local}:${port}`),
+    );
+    if (other === undefined) continue;
+    findings.push({
+      level: "error",
+      code: "foreign-listener",
+      message: `tunnel ${tunnel.name}: a FOU listener that is not ours holds ${formatEndpoint({ address: local, port })}`,
+      mend: `remove it (\`ip fou del port ${port}\`), or set another port in \`listen\``,
+      exitCode: exitCode.conflict,
+    });
+  }
+  return findings;
+}
+
+function proofFindings(configuration: Configuration): Finding[] {
+  const replayable = configuration.tunnels.flatMap(({ name, peers }) =>
+    peers
+      .filter(
+        ({ role, proof, replay }) => role === "wait" && (proof.kind !== "key" || replay === "off"),
+      )
+      .map((peer) => `${name}/${peer.name}`),
+  );
+  if (replayable.length === 0) return [];
+  const shown = replayable.slice(0, 3).join(", ");
+  const more = replayable.length > 3 ? ` and ${replayable.length - 3} more` : "";
+  return [
+    {
+      level: "note",
+      code: "replayable",
+      message: `whoever captures an authentication of ${shown}${more} can send it again`,
+      mend: "prove these peers by `publicKey`, with `replay` not off",
+      exitCode: exitCode.usage,
+    },
+  ];
+}

@@ -1,0 +1,112 @@
+/** A step as the message that carries it out. Pure: `--check` counts on steps and messages being the same. */
+
+import { isDeepStrictEqual } from "node:util";
+import { deleteAddress, newAddress } from "../kernel/address.ts";
+import { addListener, deleteListener } from "../kernel/fou.ts";
+import type { GenericFamily } from "../kernel/genetlink.ts";
+import { changeLink, deleteLink, newLink, setLinkUp } from "../kernel/link.ts";
+import { deleteProxy, newProxy } from "../kernel/neighbour.ts";
+import { deleteNexthop, newNexthop, replaceNexthop } from "../kernel/nexthop.ts";
+import { deleteRoute, newRoute, replaceRoute } from "../kernel/route.ts";
+import { deleteRule, newRule } from "../kernel/rule.ts";
+import type { Devices } from "../net/objects.ts";
+import type { Request } from "../netlink/request.ts";
+import type { Step } from "../plan/diff.ts";
+import type { LinkResource, Resource } from "../plan/resources.ts";
+
+export interface Message {
+  readonly family: "route" | "generic";
+  readonly request: Request;
+}
+
+/** Throws {@link KernelError} ENODEV where a device is not in `devices`. */
+export function messagesOf(step: Step, devices: Devices, fou: GenericFamily): Message[] {
+  const { action, resource, previous } = step;
+  if (resource.object === "fou") {
+    const make = action === "remove" ? deleteListener : addListener;
+    return [{ family: "generic", request: make(fou, resource.spec, devices) }];
+  }
+  const requests =
+    action === "add"
+      ? addRequests(resource, devices)
+      : action === "remove"
+        ? removeRequests(resource, devices)
+        : changeRequests(resource, previous, devices);
+  return requests.map((request) => ({ family: "route", request }));
+}
+
+function addRequests(resource: Exclude<Resource, { object: "fou" }>, devices: Devices): Request[] {
+  switch (resource.object) {
+    case "link":
+      return [newLink(resource.spec, devices)];
+    case "address":
+      return [newAddress(resource.spec, devices)];
+    case "route":
+      return [newRoute(resource.spec, devices)];
+    case "nexthop":
+      return [newNexthop(resource.spec, devices)];
+    case "rule":
+      return [newRule(resource.spec)];
+    case "neighbour":
+      return [newProxy(resource.spec, devices)];
+    case "sysctl":
+      return [];
+  }
+}
+
+function removeRequests(
+  resource: Exclude<Resource, { object: "fou" }>,
+  devices: Devices,
+): Request[] {
+  switch (resource.object) {
+    case "link": {
+      const index = devices.index(resource.spec.name);
+      return index === undefined ? [] : [deleteLink(index)];
+    }
+    case "address":
+      return [deleteAddress(resource.spec, devices)];
+    case "route":
+      return [deleteRoute(resource.spec, devices)];
+    case "nexthop":
+      return [deleteNexthop(resource.spec.id)];
+    case "rule":
+      return [deleteRule(resource.spec)];
+    case "neighbour":
+      return [deleteProxy(resource.spec, devices)];
+    case "sysctl":
+      return [];
+  }
+}
+
+function changeRequests(
+  resource: Resource,
+  previous: Resource | undefined,
+  devices: Devices,
+): Request[] {
+  switch (resource.object) {
+    case "link":
+      return linkChanges(resource, previous, devices);
+    case "route":
+      return [replaceRoute(resource.spec, devices)];
+    case "nexthop":
+      return [replaceNexthop(resource.spec, devices)];
+    default:
+      return [];
+  }
+}
+
+function linkChanges(
+  resource: LinkResource,
+  previous: Resource | undefined,
+  devices: Devices,
+): Request[] {
+  const index = devices.index(resource.spec.name);
+  if (index === undefined) return [newLink(resource.spec, devices)];
+  if (previous?.object !== "link") return [changeLink(index, resource.spec, devices)];
+  const { up: wasUp, ...before } = previous.spec;
+  const { up, ...after } = resource.spec;
+  return [
+    ...(isDeepStrictEqual(before, after) ? [] : [changeLink(index, resource.spec, devices)]),
+    ...(up && !wasUp ? [setLinkUp(index)] : []),
+  ];
+}

@@ -1,0 +1,113 @@
+/** What one peer has in the table: the elements that let its packets in and out, and its own chain. */
+import type { Data, Hex } from "../../kernel/nftables/data.ts";
+import { hexOf } from "../../kernel/nftables/data.ts";
+import type { Chain, Element, NftObject, Rule } from "../../kernel/nftables/objects.ts";
+import type { Gate, GatePeer, GateTunnel } from "../../plan/gate.ts";
+import {
+  drop,
+  goTo,
+  hexAddress,
+  hexPort,
+  hexPorts,
+  IPV4_HEADER,
+  inner,
+  is,
+  masked,
+  rule,
+  UDP_HEADER,
+  udp,
+  within,
+} from "./fields.ts";
+import {
+  authenticationChain,
+  destinationPortMap,
+  endpointsSet,
+  guardSet,
+  knownSet,
+  peerChain,
+  peersMap,
+} from "./names.ts";
+import { acceptData } from "./receive.ts";
+import { isExact, type Needs, needsOf } from "./sets.ts";
+
+/**
+ * All that a roam, a refresh or the expiry of this peer touches. `tunnel` may come without its peers.
+ */
+export function peerObjects(
+  gate: Pick<Gate, "foreignIpip">,
+  tunnel: GateTunnel,
+  peer: GatePeer,
+  needs: Needs = needsOf(gate, tunnel),
+): NftObject[] {
+  const objects: NftObject[] = isExact(peer) ? [] : [prefixChain(tunnel, peer)];
+  const { endpoint } = peer;
+  if (endpoint === undefined) return objects;
+  const source = hexAddress(endpoint.address);
+  const key = source + hexPorts(endpoint.port, tunnel.port);
+  const add = (set: string, of: Hex, data?: Data): void => {
+    objects.push(element(peer, set, of, data));
+  };
+  if (isExact(peer)) {
+    for (const { address } of peer.inner) add(knownSet(tunnel.name), key + hexAddress(address));
+  } else {
+    add(peersMap(tunnel.name), key, { code: "goto", chain: peerChain(tunnel.name, peer.id) });
+  }
+  if (needs.authentications) add(endpointsSet(tunnel.name), key);
+  if (needs.hub) add(destinationPortMap(tunnel.name), source, hexPort(endpoint.port));
+  if (needs.guard) add(guardSet(tunnel.name), source);
+  return objects;
+}
+
+export function element(
+  peer: Pick<GatePeer, "lifetime" | "remaining">,
+  set: string,
+  key: Hex,
+  data?: Data,
+): Element {
+  return {
+    kind: "element",
+    set,
+    key,
+    data,
+    timeout: peer.lifetime,
+    expires: peer.lifetime > 0 ? peer.remaining : undefined,
+    counter: undefined,
+  };
+}
+
+/** The chain of a peer that has prefixes. */
+function prefixChain(tunnel: GateTunnel, peer: GatePeer): Chain {
+  const waits = tunnel.authentications.length > 0;
+  const otherwise = waits ? goTo(authenticationChain(tunnel.name)) : drop;
+  const any = peer.inner.some(({ length }) => length === 0);
+  const prefixes = any ? peer.inner.filter(({ length }) => length === 0).slice(0, 1) : peer.inner;
+  const accepted = acceptData(tunnel);
+  return {
+    kind: "chain",
+    name: peerChain(tunnel.name, peer.id),
+    base: undefined,
+    comment: undefined,
+    rules: [
+      ...(waits ? noAuthentication(tunnel, otherwise) : []),
+      ...prefixes.map((prefix) => rule(within(inner.source, prefix), accepted)),
+      ...(any && !waits ? [] : [rule(otherwise)]),
+    ],
+  };
+}
+
+/**
+ * An authentication must not pass as data, or the proof would never be renewed: one signature in 16
+ * begins like an IPv4 header. Where the length is an authentication's, the inner total length must be
+ * that of the payload.
+ */
+function noAuthentication(tunnel: GateTunnel, otherwise: Rule["expressions"]): Rule[] {
+  return [
+    rule(masked(inner.version, "f0", "40", "neq"), otherwise),
+    ...tunnel.authentications.map(({ payload }) => {
+      const sameLength = is(udp.length, hexOf(payload + UDP_HEADER, 2));
+      // Too short for an IPv4 header, so no data whatever it says.
+      if (payload < IPV4_HEADER) return rule(sameLength, otherwise);
+      return rule(sameLength, is(inner.totalLength, hexOf(payload, 2), "neq"), otherwise);
+    }),
+  ];
+}

@@ -1,0 +1,23 @@
+/** Carries changes of the ruleset out. */
+import { batchBegin, batchEnd } from "../../kernel/nftables/message.ts";
+import type { Request } from "../../netlink/request.ts";
+import type { NftChange } from "./diff.ts";
+import { batches } from "./requests.ts";
+
+export interface Batcher {
+  batch(begin: Request, requests: readonly Request[], end: Request): Promise<void>;
+}
+
+/**
+ * In as few transactions as the send buffer allows, mostly one. Rejects with the first KernelError; then
+ * nothing of that batch was done, and nothing after it.
+ */
+export async function executeRuleset(
+  kernel: Batcher,
+  changes: readonly NftChange[],
+  batchBytes?: number,
+): Promise<void> {
+  for (const requests of batches(changes, batchBytes)) {
+    await kernel.batch(batchBegin(), requests, batchEnd());
+  }
+}

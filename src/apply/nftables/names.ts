@@ -1,0 +1,107 @@
+/**
+ * Names in our table. `nft` takes letters, digits and `_ - . /` in a name; interfaces may be called
+ * otherwise (anything but a slash and white space), so other bytes are written as a slash and two
+ * hexadecimal digits.
+ */
+import type { IpAddress } from "../../net/address.ts";
+
+/** The table's comment begins so: how we know after a crash that a table of this name is ours. */
+export const OWNER = "ipipoud";
+/** Changes when another version's ruleset could not be read back as proofs. */
+export const OWNER_COMMENT = `${OWNER} 1`;
+
+export const PREROUTING = "prerouting";
+export const OUTPUT = "output";
+/** Checks the time in an authentication from an endpoint that no peer has. */
+export const EPOCHS = "epochs";
+/** Limits what comes from endpoints that no peer has, and queues it. */
+export const STRANGERS = "strangers";
+
+/** Set: what each stranger's address has left of its rate. */
+export const SOURCES = "sources";
+/** Set: our own interfaces. */
+export const TUNNELS = "tunnels";
+/** Map: local address → its chain. */
+export const LOCALS = "locals";
+/** Map: local address and port of a hub → its sending chain. */
+export const HUBS = "hubs";
+
+/** Chain of a local address. */
+export const toLocal = (local: IpAddress): string => `to-${local}`;
+/** Map of a local address: destination port → the tunnel's chain. */
+export const portsOf = (local: IpAddress): string => `ports-${local}`;
+
+const perTunnel =
+  (start: string) =>
+  (tunnel: string): string =>
+    `${start}-${toName(tunnel)}`;
+
+export const tunnelChain = perTunnel("tunnel");
+export const authenticationChain = perTunnel("auth");
+/** Sending chain of a hub. */
+export const fromHub = perTunnel("from");
+/** Set: outer source, both ports, inner source. */
+export const knownSet = perTunnel("known");
+/** Map: outer source, both ports → the peer's chain. */
+export const peersMap = perTunnel("peers");
+/** Set: outer source, both ports, each with its own rate of authentications. */
+export const endpointsSet = perTunnel("endpoints");
+/** Map of a hub: outer destination → destination port. */
+export const destinationPortMap = perTunnel("dport");
+/** Set: addresses of peers whose bare protocol 4 is dropped though a foreign device takes all others'. */
+export const guardSet = perTunnel("guard");
+
+const PER_TUNNEL = [
+  tunnelChain,
+  authenticationChain,
+  fromHub,
+  knownSet,
+  peersMap,
+  endpointsSet,
+  destinationPortMap,
+  guardSet,
+];
+
+/** Chain of a peer that has prefixes. */
+export const peerChain = (tunnel: string, id: number): string => `peer-${toName(tunnel)}-${id}`;
+
+/** The inverse of {@link peerChain}. */
+export function inPeerChain(
+  name: string,
+): { readonly tunnel: string; readonly id: number } | undefined {
+  const [, tunnel, id] = /^peer-(.*)-([0-9]+)$/.exec(name) ?? [];
+  return tunnel === undefined ? undefined : { tunnel: fromName(tunnel), id: Number(id) };
+}
+
+/** The tunnel in a name that `make` made; undefined for other names. */
+export function tunnelIn(name: string, make: (tunnel: string) => string): string | undefined {
+  const start = make("");
+  return name.startsWith(start) ? fromName(name.slice(start.length)) : undefined;
+}
+
+/** The tunnel that an object of this name belongs to; null for what belongs to all. */
+export function tunnelOf(name: string): string | null {
+  const peer = inPeerChain(name);
+  if (peer !== undefined) return peer.tunnel;
+  for (const make of PER_TUNNEL) {
+    const tunnel = tunnelIn(name, make);
+    if (tunnel !== undefined) return tunnel;
+  }
+  return null;
+}
+
+function toName(name: string): string {
+  return Array.from(Buffer.from(name), (byte) => {
+    const character = String.fromCharCode(byte);
+    return /[A-Za-z0-9_.-]/.test(character) ? character : `/${byte.toString(16).padStart(2, "0")}`;
+  }).join("");
+}
+
+function fromName(name: string): string {
+  const percent = name.replaceAll("%", "%25").replaceAll("/", "%");
+  try {
+    return decodeURIComponent(percent);
+  } catch {
+    return name;
+  }
+}

@@ -1,0 +1,259 @@
+/**
+ * What comes in: the chain at prerouting, before connection tracking. The base chain only ever jumps, on
+ * a match of what is ours, and ends with accept: everything else on the host passes as before. The
+ * decapsulated packet passes it again and fails at the first compare.
+ */
+
+import { NF_INET_PRE_ROUTING, NFT_META_IIFNAME } from "../../kernel/nftables/constants.ts";
+import { hexOf } from "../../kernel/nftables/data.ts";
+import type { Expression } from "../../kernel/nftables/expression.ts";
+import type { Chain, Element, NftObject, NftSet, Rule } from "../../kernel/nftables/objects.ts";
+import type { IpAddress } from "../../net/address.ts";
+import type { AuthenticationLength, Gate, GateTunnel } from "../../plan/gate.ts";
+import {
+  ADDRESS,
+  accept,
+  authenticationEpoch,
+  drop,
+  goTo,
+  hexAddress,
+  hexInterface,
+  hexPort,
+  inSet,
+  ip,
+  is,
+  isFragment,
+  PORT,
+  PROTOCOL_IPIP,
+  PROTOCOL_UDP,
+  protocolIs,
+  rule,
+  SENDER,
+  SENDER_AND_INNER,
+  UDP_HEADER,
+  udp,
+  VERDICT,
+  verdictMap,
+} from "./fields.ts";
+import { groupBy } from "./group.ts";
+import { rateLimit } from "./limits.ts";
+import {
+  authenticationChain,
+  EPOCHS,
+  endpointsSet,
+  guardSet,
+  knownSet,
+  LOCALS,
+  PREROUTING,
+  peersMap,
+  portsOf,
+  SOURCES,
+  STRANGERS,
+  TUNNELS,
+  toLocal,
+  tunnelChain,
+} from "./names.ts";
+import { covers, needsOf, set, sourcesSet, tunnelsSet } from "./sets.ts";
+
+/** Before connection tracking (-200), after its defragmentation (-400) where there is one. */
+export const PRIORITY = -310;
+
+/** So many compares cost less than a look-up that misses. */
+export const MOST_COMPARES = 3;
+
+const chain = (name: string, rules: readonly Rule[]): Chain => ({
+  kind: "chain",
+  name,
+  base: undefined,
+  comment: undefined,
+  rules,
+});
+
+const verdictElement = (map: string, key: string, to: string): Element => ({
+  kind: "element",
+  set: map,
+  key,
+  data: { code: "goto", chain: to },
+  timeout: 0,
+  expires: undefined,
+  counter: undefined,
+});
+
+export { chain, verdictElement };
+
+/** What all tunnels have in common. */
+export function receivingObjects(gate: Gate): NftObject[] {
+  if (gate.tunnels.length === 0) return [];
+  const byLocal = groupBy(gate.tunnels, ({ local }) => local);
+  const locals = [...byLocal.keys()];
+  const objects: NftObject[] = [];
+  const few = locals.length <= MOST_COMPARES;
+  if (!few) {
+    objects.push(set(LOCALS, [ADDRESS], { data: VERDICT, size: locals.length }));
+    objects.push(
+      ...locals.map((local) => verdictElement(LOCALS, hexAddress(local), toLocal(local))),
+    );
+  }
+  objects.push({
+    kind: "chain",
+    name: PREROUTING,
+    base: { type: "filter", hook: NF_INET_PRE_ROUTING, priority: PRIORITY, policy: "accept" },
+    comment: undefined,
+    rules: few
+      ? locals.map((local) => rule(is(ip.destination, hexAddress(local)), goTo(toLocal(local))))
+      : [rule(verdictMap(LOCALS, ip.destination))],
+  });
+  for (const [local, tunnels] of byLocal) objects.push(...localObjects(gate, local, tunnels));
+  if (gate.tunnels.some(({ authentications }) => authentications.length > 0)) {
+    objects.push(...authenticationObjects(gate));
+  }
+  return objects;
+}
+
+/** One local address. UDP first: the guard then costs data nothing. */
+function localObjects(gate: Gate, local: IpAddress, tunnels: readonly GateTunnel[]): NftObject[] {
+  const few = tunnels.length <= MOST_COMPARES;
+  const ports: readonly (NftSet | Element)[] = few
+    ? []
+    : [
+        set(portsOf(local), [PORT], { data: VERDICT, size: tunnels.length }),
+        ...tunnels.map(({ port, name }) =>
+          verdictElement(portsOf(local), hexPort(port), tunnelChain(name)),
+        ),
+      ];
+  const isUdp = protocolIs(PROTOCOL_UDP);
+  const doors = few
+    ? tunnels.map(({ port, name }) =>
+        rule(isUdp, is(udp.destinationPort, hexPort(port)), goTo(tunnelChain(name))),
+      )
+    : [rule(isUdp, verdictMap(portsOf(local), udp.destinationPort))];
+  return [...ports, chain(toLocal(local), [...doors, ...guard(gate, local, tunnels)])];
+}
+
+/** Bare protocol 4 would come out of our devices with nothing checked (CVE-2020-10136). */
+function guard(gate: Gate, local: IpAddress, tunnels: readonly GateTunnel[]): Rule[] {
+  const isIpip = protocolIs(PROTOCOL_IPIP);
+  const foreign = gate.foreignIpip.filter((device) => covers(device.local, local));
+  // From anyone: what comes from our peers' addresses would find our devices, the rest finds theirs.
+  if (tunnels.every((tunnel) => needsOf(gate, tunnel).guard)) {
+    return tunnels.map(({ name }) => rule(isIpip, inSet(guardSet(name), ip.source), drop));
+  }
+  const remotes = foreign.flatMap(({ remote }) => (remote === undefined ? [] : [remote]));
+  return [
+    ...[...new Set(remotes)].map((remote) =>
+      rule(isIpip, is(ip.source, hexAddress(remote)), accept),
+    ),
+    rule(isIpip, drop),
+  ];
+}
+
+/** What lets a packet of data in: connection tracking does not see it where it is bypassed. */
+export function acceptData({ conntrack }: GateTunnel): Expression[] {
+  return [...bypass(conntrack), ...accept];
+}
+
+function bypass(conntrack: GateTunnel["conntrack"]): Expression[] {
+  return conntrack === "bypass" ? [{ kind: "notrack" }] : [];
+}
+
+/** What comes to one tunnel's port. */
+export function tunnelChains(
+  gate: Gate,
+  tunnel: GateTunnel,
+  needs = needsOf(gate, tunnel),
+): Chain[] {
+  const { name } = tunnel;
+  const rules: Rule[] = [];
+  if (needs.exact) {
+    const known = inSet(knownSet(name), ...SENDER_AND_INNER);
+    rules.push(rule(known, acceptData(tunnel)));
+  }
+  if (needs.prefixes) rules.push(rule(verdictMap(peersMap(name), ...SENDER)));
+  rules.push(rule(needs.authentications ? goTo(authenticationChain(name)) : drop));
+  const chains = [chain(tunnelChain(name), rules)];
+  if (needs.authentications) chains.push(authenticationsOf(gate, tunnel));
+  return chains;
+}
+
+/**
+ * What is no accepted data. An authentication is known by its length alone: it is smaller than any
+ * underlay's MTU, so it never is a fragment, and none comes out of a tunnel of ours.
+ */
+function authenticationsOf(gate: Gate, tunnel: GateTunnel): Chain {
+  const fromTunnel: Expression[] = [
+    { kind: "meta", key: NFT_META_IIFNAME, to: 0 },
+    { kind: "lookup", set: TUNNELS, from: 0, to: undefined, invert: false },
+  ];
+  return chain(authenticationChain(tunnel.name), [
+    rule(fromTunnel, drop),
+    rule(isFragment, drop),
+    ...tunnel.authentications.flatMap((authentication) => oneLength(gate, tunnel, authentication)),
+    rule(drop),
+  ]);
+}
+
+function oneLength(
+  gate: Gate,
+  { name, conntrack }: GateTunnel,
+  { payload, timed }: AuthenticationLength,
+): Rule[] {
+  const length = is(udp.length, hexOf(payload + UDP_HEADER, 2));
+  const known = inSet(endpointsSet(name), ...SENDER);
+  return [
+    rule(length, known, bypass(conntrack), queued(gate)),
+    rule(length, bypass(conntrack), goTo(timed ? EPOCHS : STRANGERS)),
+  ];
+}
+
+/** Never with `bypass`: without a daemon nobody new gets in. */
+function queued({ queue }: Gate): Expression[] {
+  return [{ kind: "queue", number: queue.number, bypass: false }];
+}
+
+/** From here on, whoever sent it is a stranger. Shared by all tunnels, so that the total is one. */
+function authenticationObjects(gate: Gate): NftObject[] {
+  const interfaces = gate.tunnels.map(
+    ({ name }): Element => ({
+      kind: "element",
+      set: TUNNELS,
+      key: hexInterface(name),
+      data: undefined,
+      timeout: 0,
+      expires: undefined,
+      counter: undefined,
+    }),
+  );
+  return [tunnelsSet(), ...interfaces, sourcesSet(), strangersChain(gate), epochsChain(gate)];
+}
+
+/** What changes with the time: the daemon brings it up to date before the next step of 18 hours. */
+export function epochsChain({ epochs }: Gate): Chain {
+  return chain(EPOCHS, [
+    ...epochs.map((epoch) => rule(is(authenticationEpoch, hexOf(epoch, 3)), goTo(STRANGERS))),
+    rule(drop),
+  ]);
+}
+
+function strangersChain(gate: Gate): Chain {
+  const { ratePerSource, rateTotal } = gate.queue;
+  return chain(STRANGERS, [
+    rule(
+      [
+        { kind: "payload", ...ip.source, to: 0 },
+        // A full set does not match, so that then the total alone decides.
+        {
+          kind: "dynset",
+          set: SOURCES,
+          operation: "update",
+          from: 0,
+          timeout: 0,
+          invert: false,
+          expressions: [rateLimit(ratePerSource, true)],
+        },
+      ],
+      drop,
+    ),
+    rule([rateLimit(rateTotal, false)], queued(gate)),
+    rule(drop),
+  ]);
+}

@@ -1,0 +1,39 @@
+/** The gate as nf_tables objects: everything that our table holds. Pure. */
+import { NFPROTO_IPV4 } from "../../kernel/nftables/constants.ts";
+import type { NftObject, TableName } from "../../kernel/nftables/objects.ts";
+import type { Gate } from "../../plan/gate.ts";
+import { peerObjects } from "./elements.ts";
+import { OWNER_COMMENT } from "./names.ts";
+import { epochsChain, receivingObjects, tunnelChains } from "./receive.ts";
+import { sendingObjects } from "./send.ts";
+import { needsOf, tunnelSets } from "./sets.ts";
+
+export type { NftObject } from "../../kernel/nftables/objects.ts";
+export { peerObjects } from "./elements.ts";
+
+/** Tables of family ip only: tunnels have IPv4 outside. */
+export function tableNamed(name: string): TableName {
+  return { family: NFPROTO_IPV4, name };
+}
+
+export function ruleset(gate: Gate): NftObject[] {
+  const objects: NftObject[] = [
+    { kind: "table", name: gate.table, comment: OWNER_COMMENT },
+    ...receivingObjects(gate),
+    ...sendingObjects(gate),
+  ];
+  for (const tunnel of gate.tunnels) {
+    const needs = needsOf(gate, tunnel);
+    objects.push(...tunnelSets(gate, tunnel, needs), ...tunnelChains(gate, tunnel, needs));
+    for (const peer of tunnel.peers) {
+      for (const object of peerObjects(gate, tunnel, peer, needs)) objects.push(object);
+    }
+  }
+  return objects;
+}
+
+/** The part that the clock changes: nothing where no authentication is awaited. */
+export function epochObjects(gate: Gate): NftObject[] {
+  const waits = gate.tunnels.some(({ authentications }) => authentications.length > 0);
+  return waits ? [epochsChain(gate)] : [];
+}

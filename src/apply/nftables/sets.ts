@@ -1,0 +1,151 @@
+/** The sets and maps of our table, and which of a tunnel's it needs. */
+import type { Hex } from "../../kernel/nftables/data.ts";
+import type { PayloadField } from "../../kernel/nftables/expressions/payload.ts";
+import type { StatefulExpression } from "../../kernel/nftables/expressions/stateful.ts";
+import type { Field, NftSet } from "../../kernel/nftables/objects.ts";
+import { plainUserdata, typeofUserdata } from "../../kernel/nftables/typeof.ts";
+import { isHost } from "../../net/address.ts";
+import type { Gate, GatePeer, GateTunnel } from "../../plan/gate.ts";
+import { ADDRESS, INTERFACE, ip, PORT, SENDER, SENDER_AND_INNER, VERDICT } from "./fields.ts";
+import { knownLimit } from "./limits.ts";
+import {
+  destinationPortMap,
+  endpointsSet,
+  guardSet,
+  knownSet,
+  peersMap,
+  SOURCES,
+  TUNNELS,
+} from "./names.ts";
+
+/** Source addresses whose rate is remembered; beyond that the total rate alone protects. */
+const MOST_SOURCES = 65_535;
+/** Milliseconds after its last packet that an address is forgotten: its bucket is full again anyway. */
+const SOURCE_TIMEOUT = 10_000;
+
+interface Options {
+  readonly data?: Field;
+  readonly size?: number;
+  readonly timeouts?: boolean;
+  readonly expressions?: readonly StatefulExpression[];
+}
+
+/** A key of fields that have named types. */
+export function set(name: string, key: readonly Field[], options: Options = {}): NftSet {
+  return make(name, key, plainUserdata(key, options.data), options);
+}
+
+/** A key of several fields of the packet, some without a name. */
+export function setOf(
+  name: string,
+  fields: readonly PayloadField[],
+  options: Options = {},
+): NftSet {
+  // Raw fields are integers to nft.
+  const key = fields.map((field): Field => (field === ip.source ? ADDRESS : RAW));
+  return make(name, key, typeofUserdata(fields, options.data !== undefined), options);
+}
+
+const RAW: Field = { type: "integer", bytes: 4 };
+
+function make(name: string, key: readonly Field[], userdata: Hex, options: Options): NftSet {
+  const timeouts = options.timeouts ?? false;
+  return {
+    kind: "set",
+    name,
+    key,
+    data: options.data,
+    timeouts,
+    defaultTimeout: 0,
+    dynamic: false,
+    // A fixed size makes the look-up cheaper, but only where nothing expires.
+    size: timeouts || options.size === undefined ? 0 : capacity(options.size),
+    expressions: options.expressions ?? [],
+    userdata,
+  };
+}
+
+/** Peers all of whose inner addresses are single ones: one look-up decides. */
+export function isExact(peer: GatePeer): boolean {
+  return peer.inner.every(isHost);
+}
+
+export interface Needs {
+  readonly exact: boolean;
+  readonly prefixes: boolean;
+  readonly authentications: boolean;
+  readonly hub: boolean;
+  /**
+   * A foreign device takes bare protocol 4 from anyone at this address. A hub's own device is the better
+   * match for all of it, so there is nothing to leave to the other.
+   */
+  readonly guard: boolean;
+}
+
+export function needsOf(gate: Pick<Gate, "foreignIpip">, tunnel: GateTunnel): Needs {
+  return {
+    exact: tunnel.peers.some(isExact),
+    prefixes: tunnel.peers.some((peer) => !isExact(peer)),
+    authentications: tunnel.authentications.length > 0,
+    hub: tunnel.form === "hub",
+    guard:
+      tunnel.form === "direct" &&
+      gate.foreignIpip.some(
+        ({ local, remote }) => remote === undefined && covers(local, tunnel.local),
+      ),
+  };
+}
+
+/** A foreign device without a local address listens on all. */
+export function covers(foreign: string, local: string): boolean {
+  return foreign === local || foreign === "0.0.0.0";
+}
+
+export function tunnelSets(gate: Gate, tunnel: GateTunnel, needs: Needs): NftSet[] {
+  const { name, peers } = tunnel;
+  const timeouts = peers.some(({ lifetime }) => lifetime > 0);
+  const counter: StatefulExpression[] = gate.counters
+    ? [{ kind: "counter", packets: 0n, bytes: 0n }]
+    : [];
+  const exact = peers.filter(isExact);
+  const addresses = exact.reduce((total, { inner }) => total + inner.length, 0);
+  const each = { size: peers.length, timeouts };
+  const sets: NftSet[] = [];
+  if (needs.exact) {
+    const options = { size: addresses, timeouts, expressions: counter };
+    sets.push(setOf(knownSet(name), SENDER_AND_INNER, options));
+  }
+  if (needs.prefixes) {
+    const options = { size: peers.length - exact.length, timeouts, expressions: counter };
+    sets.push(setOf(peersMap(name), SENDER, { ...options, data: VERDICT }));
+  }
+  if (needs.authentications) {
+    const expressions = [knownLimit(gate.queue.ratePerSource)];
+    sets.push(setOf(endpointsSet(name), SENDER, { ...each, expressions }));
+  }
+  if (needs.hub) sets.push(set(destinationPortMap(name), [ADDRESS], { ...each, data: PORT }));
+  if (needs.guard) sets.push(set(guardSet(name), [ADDRESS], each));
+  return sets;
+}
+
+export function sourcesSet(): NftSet {
+  return {
+    ...set(SOURCES, [ADDRESS]),
+    timeouts: true,
+    defaultTimeout: SOURCE_TIMEOUT,
+    dynamic: true,
+    size: MOST_SOURCES,
+  };
+}
+
+/** Without a size: it is seldom asked, and one tunnel more shall not mean another set. */
+export function tunnelsSet(): NftSet {
+  return set(TUNNELS, [INTERFACE]);
+}
+
+/** The next power of two, so that a peer more seldom means another set. */
+function capacity(elements: number): number {
+  let size = 1;
+  while (size < elements) size *= 2;
+  return size;
+}

@@ -1,0 +1,140 @@
+/** Looks at the kernel; changes nothing. */
+
+import { decodeAddress, dumpAddresses } from "../kernel/address.ts";
+import { devicesOf } from "../kernel/devices.ts";
+import { decodeListener, dumpListeners, FOU_GENL_NAME } from "../kernel/fou.ts";
+import { findFamily } from "../kernel/genetlink.ts";
+import { decodeLink, dumpLinks } from "../kernel/link.ts";
+import { decodeNexthop, dumpNexthops } from "../kernel/nexthop.ts";
+import { decodeRoute, dumpRoutes } from "../kernel/route.ts";
+import { decodeRule, dumpRules } from "../kernel/rule.ts";
+import type { FouListener, InterfaceAddress, Link, Nexthop, Route } from "../net/objects.ts";
+import { KernelError } from "../netlink/errors.ts";
+import { PROTOCOL, tunnelOfAlias, worstMetric } from "../plan/ownership.ts";
+import type { LinkResource, Resource } from "../plan/resources.ts";
+import { decoded } from "./look.ts";
+import { observeRuleset } from "./nftables/observe.ts";
+import type { Observation } from "./observation.ts";
+import type { Sockets } from "./sockets.ts";
+
+/** @param whole All routes, not just ours: a full Internet table is a million. */
+export async function observe(
+  sockets: Sockets,
+  table: string,
+  whole: boolean,
+): Promise<Observation> {
+  const { route } = sockets;
+  const linkMessages = await route.dump(dumpLinks());
+  const devices = devicesOf(linkMessages);
+  const links = decoded(linkMessages, (message) => decodeLink(message, devices));
+  const [addresses, routes, nexthops, rules, listeners, ruleset] = await Promise.all([
+    route.dump(dumpAddresses()).then((all) => decoded(all, (m) => decodeAddress(m, devices))),
+    route
+      .dump(dumpRoutes("ipv4", whole ? 0 : PROTOCOL))
+      .then((all) => decoded(all, (m) => decodeRoute(m, devices))),
+    route.dump(dumpNexthops()).then((all) => decoded(all, (m) => decodeNexthop(m, devices))),
+    route.dump(dumpRules()).then((all) => decoded(all, decodeRule)),
+    observeListeners(sockets, devices),
+    observeGate(sockets, table),
+  ]);
+  const ours = links.flatMap((link) => ourLink(table, link));
+  const onOurs = new Map(ours.map((link) => [link.spec.name, link.tunnel]));
+  const ourNexthops = nexthops.filter((nexthop) => isOurNexthop(nexthop, onOurs));
+  const resources: Resource[] = [
+    ...ours,
+    ...addresses.flatMap((address) => ourAddress(address, onOurs)),
+    ...ourNexthops.map((spec): Resource => ({ object: "nexthop", tunnel: null, spec })),
+    ...ourRoutes(table, routes, onOurs, new Set(ourNexthops.map(({ id }) => id))),
+    ...rules
+      .filter(({ protocol }) => protocol === PROTOCOL)
+      .map((spec): Resource => ({ object: "rule", tunnel: null, spec })),
+    ...ourListeners(listeners ?? [], ours, ruleset.kind === "ours" ? ruleset.doors : []),
+  ];
+  return { devices, links, addresses, routes, listeners, resources, ruleset };
+}
+
+async function observeGate(sockets: Sockets, table: string): Promise<Observation["ruleset"]> {
+  try {
+    return await observeRuleset(sockets.netfilter, table);
+  } catch (error) {
+    if (error instanceof KernelError && error.code === "EPERM") return { kind: "hidden" };
+    throw error;
+  }
+}
+
+/** undefined: the kernel has no such family. */
+async function observeListeners(
+  sockets: Sockets,
+  devices: Observation["devices"],
+): Promise<FouListener[] | undefined> {
+  const family = await findFamily(sockets.generic, FOU_GENL_NAME);
+  if (family === undefined) return undefined;
+  const messages = await sockets.generic.dump(dumpListeners(family));
+  return decoded(messages, (message) => decodeListener(family, message, devices));
+}
+
+function ourLink(table: string, link: Link): LinkResource[] {
+  const tunnel = tunnelOfAlias(table, link.alias);
+  if (tunnel === undefined || link.ipip === undefined) return [];
+  const { name, mtu, up, ipip } = link;
+  return [{ object: "link", tunnel, spec: { name, alias: link.alias ?? "", mtu, ipip, up } }];
+}
+
+function ourAddress(
+  address: InterfaceAddress,
+  onOurs: ReadonlyMap<string, string | null>,
+): Resource[] {
+  const tunnel = onOurs.get(address.device);
+  if (tunnel === undefined || address.protocol !== PROTOCOL) return [];
+  return [{ object: "address", tunnel, spec: address }];
+}
+
+function isOurNexthop({ protocol, to }: Nexthop, onOurs: ReadonlyMap<string, unknown>): boolean {
+  if (protocol !== PROTOCOL) return false;
+  return to.kind === "gateway" || to.kind === "device" ? onOurs.has(to.device) : true;
+}
+
+function ourRoutes(
+  table: string,
+  routes: readonly Route[],
+  onOurs: ReadonlyMap<string, string | null>,
+  nexthops: ReadonlySet<number>,
+): Resource[] {
+  const worst = worstMetric(table);
+  return routes
+    .filter(({ protocol }) => protocol === PROTOCOL)
+    .flatMap((route): Resource[] => {
+      if (route.nexthop !== undefined) {
+        return nexthops.has(route.nexthop)
+          ? [{ object: "route", tunnel: null, spec: viaNexthop(route) }]
+          : [];
+      }
+      const ours =
+        route.type === "unicast" ? onOurs.has(route.device ?? "") : route.metric === worst;
+      return ours
+        ? [{ object: "route", tunnel: onOurs.get(route.device ?? "") ?? null, spec: route }]
+        : [];
+    });
+}
+
+/** The kernel repeats the nexthop object's properties in the route; they are that object's business. */
+function viaNexthop(route: Route): Route {
+  return { ...route, type: "unicast", device: undefined, gateway: undefined, onlink: false };
+}
+
+/** A listener carries no owner: it is ours where a device or a rule of ours speaks of its port. */
+function ourListeners(
+  listeners: readonly FouListener[],
+  links: readonly LinkResource[],
+  doors: readonly { readonly local: string; readonly port: number }[],
+): Resource[] {
+  const owner = new Map<string, string | null>(
+    doors.map(({ local, port }) => [`${local}:${port}`, null]),
+  );
+  for (const { tunnel, spec } of links)
+    owner.set(`${spec.ipip.local}:${spec.ipip.fou?.sourcePort}`, tunnel);
+  return listeners.flatMap((spec): Resource[] => {
+    const tunnel = owner.get(`${spec.local}:${spec.port}`);
+    return tunnel === undefined || spec.type !== "direct" ? [] : [{ object: "fou", tunnel, spec }];
+  });
+}

@@ -1,0 +1,152 @@
+/**
+ * One outer address and port at which peers are waited for, and who they are. A packet of protocol 1
+ * names no key, so each waiting key is tried: first the holder of the very endpoint, then the one last
+ * seen at that address, then the others, for as long as the budget of verifications lasts.
+ */
+import { createHmac, randomBytes } from "node:crypto";
+import { type Endpoint, sameEndpoint } from "../net/address.ts";
+import { judgeProof } from "../wire/proof.ts";
+import { type KeyProof, parseKeyProof } from "../wire/protocol1.ts";
+import { judge } from "../wire/replay.ts";
+import type { Signatures } from "../wire/signatures.ts";
+import type { Peer } from "./peers.ts";
+
+export type Answer =
+  | { readonly kind: "proven"; readonly peer: Peer }
+  | { readonly kind: "refused"; readonly peer: Peer | undefined; readonly reason: string };
+
+export interface Allowance {
+  /** One signature verification (100 µs). */
+  verification(): boolean;
+  /** One packet for which more is verified only to be able to say why it is refused. */
+  explanation(): boolean;
+}
+
+export class Door {
+  readonly #keys: readonly Peer[];
+  readonly #tokens = new Map<string, Peer>();
+  readonly #open: readonly Peer[];
+  /** So that looking a token up tells nothing of how much of it was right. */
+  readonly #tokenKey = randomBytes(32);
+  readonly #lastAt = new Map<string, Peer>();
+  readonly #signatures: Signatures;
+
+  constructor(waiting: readonly Peer[], signatures: Signatures) {
+    this.#signatures = signatures;
+    this.#keys = waiting.filter(({ config }) => config.proof.kind === "key");
+    this.#open = waiting.filter(({ config }) => config.proof.kind === "none");
+    for (const peer of waiting) {
+      const { proof } = peer.config;
+      if (proof.kind === "token") this.#tokens.set(this.#digest(proof.token.reveal()), peer);
+    }
+  }
+
+  judge(payload: Uint8Array, source: Endpoint, now: number, allowance: Allowance): Answer {
+    if (payload.length === 0) return this.#judgeEmpty(source);
+    const byToken = this.#tokens.size > 0 ? this.#tokens.get(this.#digest(payload)) : undefined;
+    if (byToken !== undefined) return admit(byToken, source);
+    return this.#judgeKeys(payload, source, now, allowance);
+  }
+
+  #judgeEmpty(source: Endpoint): Answer {
+    for (const peer of this.#open) {
+      const answer = admit(peer, source);
+      if (answer.kind === "proven") return answer;
+    }
+    return refuse(undefined, "an empty packet, and no peer with `auth: none` may come from there");
+  }
+
+  #judgeKeys(payload: Uint8Array, source: Endpoint, now: number, allowance: Allowance): Answer {
+    const stamp = parseKeyProof(payload);
+    if (stamp === undefined) {
+      const what = this.#tokens.size > 0 ? "wrong token" : "not the form of a proof";
+      return refuse(undefined, `it fits no peer that is waited for: ${what}`);
+    }
+    const old: Peer[] = [];
+    for (const peer of this.#candidates(source)) {
+      // What costs no verification is paid by nobody.
+      if (!isFresh(peer, stamp, now)) {
+        old.push(peer);
+        continue;
+      }
+      if (!allowance.verification())
+        return refuse(undefined, "more proofs at once than can be verified");
+      const outcome = judgeProof(payload, peer.config, peer.mark, now, this.#signatures, false);
+      if (outcome.verdict === "proven") {
+        const answer = admit(peer, source);
+        if (answer.kind === "proven") {
+          peer.mark = outcome.mark;
+          this.#remember(source, peer);
+        }
+        return answer;
+      }
+    }
+    if (old.length > 0 && allowance.explanation()) {
+      const answer = this.#explain(payload, old, now, allowance);
+      if (answer !== undefined) return answer;
+    }
+    const reason =
+      old.length === this.#keys.length
+        ? "it is no fresh proof of any peer that is waited for"
+        : "its signature fits no peer that is waited for: wrong key or wrong secret";
+    return refuse(undefined, reason);
+  }
+
+  /** A genuine packet whose time is off deserves a word about clocks; strangers' junk pays for it rarely. */
+  #explain(
+    payload: Uint8Array,
+    candidates: readonly Peer[],
+    now: number,
+    allowance: Allowance,
+  ): Answer | undefined {
+    for (const peer of candidates) {
+      if (!allowance.verification()) return undefined;
+      const outcome = judgeProof(payload, peer.config, peer.mark, now, this.#signatures, true);
+      if (outcome.verdict === "refused") return refuse(peer, outcome.reason);
+    }
+    return undefined;
+  }
+
+  *#candidates(source: Endpoint): Generator<Peer> {
+    const holder = this.#keys.find(({ wanted }) => sameEndpoint(wanted, source));
+    const likely = this.#lastAt.get(source.address);
+    if (holder !== undefined) yield holder;
+    if (likely !== undefined && likely !== holder) yield likely;
+    for (const peer of this.#keys) {
+      if (peer !== likely && peer !== holder) yield peer;
+    }
+  }
+
+  /** One entry a key at most, so strangers can't make it grow. */
+  #remember(source: Endpoint, peer: Peer): void {
+    if (this.#lastAt.get(source.address) === peer) return;
+    for (const [address, other] of this.#lastAt) {
+      if (other === peer) this.#lastAt.delete(address);
+    }
+    this.#lastAt.set(source.address, peer);
+  }
+
+  #digest(token: Uint8Array): string {
+    return createHmac("sha256", this.#tokenKey).update(token).digest("base64");
+  }
+}
+
+function isFresh({ config, mark }: Peer, stamp: KeyProof, now: number): boolean {
+  const { replay: policy, maxClockSkew } = config;
+  return judge(mark, stamp, now, { policy, maxClockSkew }).verdict === "fresh";
+}
+
+/** A proof is good; is the peer also where it must be? */
+function admit(peer: Peer, source: Endpoint): Answer {
+  const { pinAddress, pinPort, endpoint } = peer.config;
+  const address = pinAddress ? endpoint?.host : source.address;
+  const port = pinPort ? endpoint?.port : source.port;
+  if (address === source.address && port === source.port) return { kind: "proven", peer };
+  const pin = address === source.address ? "port" : "address";
+  const reason = `it comes from elsewhere than its pinned ${pin}`;
+  return refuse(peer, reason);
+}
+
+function refuse(peer: Peer | undefined, reason: string): Answer {
+  return { kind: "refused", peer, reason };
+}

@@ -1,0 +1,105 @@
+/** `status --json` (fields may be added, never renamed), made from what is known. Pure. */
+
+import type { TunnelConfig } from "../config/model.ts";
+import { formatEndpoint, formatPrefix, type IpAddress } from "../net/address.ts";
+import type { Link } from "../net/objects.ts";
+import { formOfTunnel, type PeerForm } from "../plan/form.ts";
+import { isPlaceholder } from "../plan/ids.ts";
+import { type Peer, type PeerState, stateOf } from "./peers.ts";
+
+export interface Status {
+  readonly tunnels: readonly TunnelStatus[];
+  readonly queue: {
+    readonly received: number;
+    readonly accepted: number;
+    readonly refused: number;
+    readonly dropped: number;
+  };
+}
+
+export interface TunnelStatus {
+  readonly name: string;
+  readonly interface: string;
+  readonly state: "up" | "degraded" | "down";
+  readonly mtu: number;
+  readonly addresses: readonly string[];
+  readonly listen: {
+    readonly address: string | null;
+    readonly port: number | null;
+    readonly device: string | null;
+  };
+  readonly rxBytes: number;
+  readonly rxPackets: number;
+  readonly txBytes: number;
+  readonly txPackets: number;
+  readonly peers: readonly PeerStatus[];
+}
+
+export interface PeerStatus {
+  readonly name: string;
+  readonly state: PeerState;
+  readonly form: PeerForm;
+  readonly endpoint: string | null;
+  readonly lastAuthentication: string | null;
+  readonly expires: string | null;
+  readonly protocol: number;
+  readonly allowedIPs: readonly string[];
+  readonly rxBytes: number | null;
+  readonly txBytes: number | null;
+}
+
+export interface TunnelFacts {
+  readonly tunnel: TunnelConfig;
+  readonly local: IpAddress;
+  readonly port: number;
+  readonly device: string | undefined;
+  /** undefined: the device is not there. */
+  readonly link: Link | undefined;
+  readonly peers: readonly Peer[];
+}
+
+export function tunnelStatus(facts: TunnelFacts): TunnelStatus {
+  const { tunnel, local, port, device, link } = facts;
+  const statistics = link?.statistics;
+  return {
+    name: tunnel.name,
+    interface: tunnel.interface,
+    state: stateOfTunnel(link, local),
+    mtu: link?.mtu ?? 0,
+    addresses: tunnel.addresses.map((address) =>
+      formatPrefix({ address: address.local, length: address.length }),
+    ),
+    listen: { address: isPlaceholder(local) ? null : local, port, device: device ?? null },
+    rxBytes: Number(statistics?.rxBytes ?? 0n),
+    rxPackets: Number(statistics?.rxPackets ?? 0n),
+    txBytes: Number(statistics?.txBytes ?? 0n),
+    txPackets: Number(statistics?.txPackets ?? 0n),
+    peers: facts.peers.map(peerStatus(facts)),
+  };
+}
+
+function stateOfTunnel(link: Link | undefined, local: IpAddress): TunnelStatus["state"] {
+  if (link === undefined || !link.up) return "down";
+  return isPlaceholder(local) ? "degraded" : "up";
+}
+
+function peerStatus({ tunnel, link }: TunnelFacts): (peer: Peer) => PeerStatus {
+  // A direct tunnel's device has one peer: its counters are the peer's.
+  const own = tunnel.peers.length === 1 ? link?.statistics : undefined;
+  return (peer) => ({
+    name: peer.config.name,
+    state: stateOf(peer),
+    form: formOfTunnel(tunnel),
+    endpoint: peer.wanted === undefined ? null : formatEndpoint(peer.wanted),
+    lastAuthentication: time(peer.lastAuthentication),
+    expires: time(peer.expires),
+    protocol: 1,
+    allowedIPs: (peer.config.allowedIPs ?? []).map(formatPrefix),
+    rxBytes: own === undefined ? null : Number(own.rxBytes),
+    txBytes: own === undefined ? null : Number(own.txBytes),
+  });
+}
+
+function time(milliseconds: number | undefined): string | null {
+  return milliseconds === undefined ? null : new Date(milliseconds).toISOString();
+}

@@ -1,0 +1,153 @@
+/**
+ * The one place where it is decided that a peer is somewhere: proofs, resolved names, expiries and what a
+ * dead daemon left all come here, and from here go to the kernel and into events.
+ */
+import { type Endpoint, formatEndpoint, type IpAddress, sameEndpoint } from "../net/address.ts";
+import { formOfPeer } from "../plan/form.ts";
+import type { EventName, EventSink } from "./events.ts";
+import type { Peer, Peers } from "./peers.ts";
+import type { Writer } from "./writer.ts";
+
+/** setTimeout's longest, 2^31 - 1 ms: a longer lifetime is slept in pieces. */
+const LONGEST_TIMER = 0x7fff_ffff;
+
+export interface TunnelsOptions {
+  readonly peers: Peers;
+  readonly writer: Writer;
+  readonly emit: EventSink;
+  /** The outer address of a tunnel, or its placeholder. */
+  readonly localOf: (peer: Peer) => IpAddress;
+}
+
+export class Tunnels {
+  readonly #options: TunnelsOptions;
+  readonly #expiries = new Map<Peer, NodeJS.Timeout>();
+  /** What was refused for want of the translated form, so that each pair makes one event. */
+  readonly #refused = new Map<Peer, string>();
+
+  constructor(options: TunnelsOptions) {
+    this.#options = options;
+  }
+
+  /** A fresh proof that this peer is at this endpoint. False: it was refused. */
+  proven(peer: Peer, endpoint: Endpoint, now = Date.now()): boolean {
+    const from = peer.wanted;
+    if (!this.#place(peer, endpoint)) return false;
+    const { authLifetime } = peer.config;
+    peer.lastAuthentication = now;
+    peer.remaining = undefined;
+    peer.expired = false;
+    this.#expireAfter(peer, authLifetime === 0 ? undefined : authLifetime, now);
+    if (!sameEndpoint(from, endpoint)) {
+      this.#options.writer.touch(peer);
+      if (from === undefined) this.#emit("authenticated", peer, endpoint, null);
+      else this.#emit("roamed", peer, endpoint, `from ${formatEndpoint(from)}`);
+    } else if (authLifetime !== 0) {
+      this.#options.writer.touch(peer);
+    }
+    return true;
+  }
+
+  /** Where a dialled or static peer is, as its name resolves now. */
+  resolved(peer: Peer, endpoint: Endpoint): boolean {
+    const from = peer.wanted;
+    if (sameEndpoint(from, endpoint)) return true;
+    if (!this.#place(peer, endpoint)) return false;
+    peer.answered = false;
+    this.#options.writer.touch(peer);
+    const reason = from === undefined ? null : `from ${formatEndpoint(from)}`;
+    if (peer.config.role === "dial") this.#emit("connecting", peer, endpoint, reason);
+    return true;
+  }
+
+  /** What a dead daemon left in the kernel and we take over. */
+  adopt(peer: Peer, endpoint: Endpoint, remaining: number | undefined, now = Date.now()): boolean {
+    if (!this.#place(peer, endpoint)) return false;
+    const { authLifetime, role } = peer.config;
+    // The lifetime may be a new one: what a proof was given without end ends all the same.
+    const limit = role === "wait" && authLifetime > 0 ? authLifetime : undefined;
+    const left = remaining === undefined ? limit : Math.min(remaining, limit ?? remaining);
+    peer.applied = endpoint;
+    peer.remaining = left;
+    this.#expireAfter(peer, left, now);
+    return true;
+  }
+
+  /** The peer must prove itself anew. */
+  forget(peer: Peer): void {
+    this.#expireAfter(peer, undefined, 0);
+    this.#options.peers.release(peer, this.#options.localOf(peer));
+    this.#refused.delete(peer);
+    peer.mark = undefined;
+    peer.remaining = undefined;
+    peer.expired = false;
+    peer.lastAuthentication = undefined;
+    this.#options.writer.touch(peer);
+  }
+
+  /** Stops all timers. */
+  close(): void {
+    for (const timer of this.#expiries.values()) clearTimeout(timer);
+    this.#expiries.clear();
+  }
+
+  #place(peer: Peer, endpoint: Endpoint): boolean {
+    const { peers, localOf } = this.#options;
+    const local = localOf(peer);
+    const holderOf = (l: IpAddress, r: IpAddress) => peers.holder(l, r)?.key;
+    const { form, holder } = formOfPeer(peer.tunnel, peer.key, local, endpoint, holderOf);
+    if (form === "translated") {
+      this.#refuse(peer, endpoint, holder ?? "another peer");
+      return false;
+    }
+    this.#refused.delete(peer);
+    peers.move(peer, local, endpoint);
+    return true;
+  }
+
+  #refuse(peer: Peer, endpoint: Endpoint, holder: string): void {
+    const why = `${endpoint.address} ${holder}`;
+    if (this.#refused.get(peer) === why) return;
+    this.#refused.set(peer, why);
+    const reason = `${endpoint.address} is held by ${holder}: two peers behind one public address are not supported yet`;
+    this.#emit("refused", peer, endpoint, reason);
+  }
+
+  #expireAfter(peer: Peer, lifetime: number | undefined, now: number): void {
+    clearTimeout(this.#expiries.get(peer));
+    this.#expiries.delete(peer);
+    peer.expires = lifetime === undefined ? undefined : now + lifetime;
+    if (lifetime !== undefined) this.#sleep(peer, lifetime);
+  }
+
+  /** Counts by the monotonic clock, as the kernel's timeouts do. */
+  #sleep(peer: Peer, left: number): void {
+    const piece = Math.min(left, LONGEST_TIMER);
+    const timer = setTimeout(() => {
+      if (left > piece) this.#sleep(peer, left - piece);
+      else this.#expire(peer);
+    }, piece);
+    this.#expiries.set(peer, timer);
+  }
+
+  #expire(peer: Peer): void {
+    this.#expiries.delete(peer);
+    const endpoint = peer.wanted;
+    if (endpoint === undefined) return;
+    this.#options.peers.release(peer, this.#options.localOf(peer));
+    peer.expired = true;
+    peer.remaining = undefined;
+    this.#options.writer.touch(peer);
+    this.#emit("expired", peer, endpoint, "its last proof is older than authLifetime");
+  }
+
+  #emit(event: EventName, peer: Peer, endpoint: Endpoint, reason: string | null): void {
+    this.#options.emit({
+      event,
+      tunnel: peer.tunnel.name,
+      peer: peer.config.name,
+      endpoint: formatEndpoint(endpoint),
+      reason,
+    });
+  }
+}

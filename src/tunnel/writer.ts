@@ -1,0 +1,157 @@
+/**
+ * Carries decisions into the kernel, one batch at a time. While one is under way, others gather: each
+ * peer is written as it is wanted when its turn comes, so a flood of roams costs no backlog.
+ */
+import type { Applier } from "../apply/applier.ts";
+import type { Endpoint } from "../net/address.ts";
+import type { KnownEndpoint, Situation } from "../plan/situation.ts";
+import type { EventSink } from "./events.ts";
+import type { Peer, Peers } from "./peers.ts";
+
+/** After a failed write: the first pause, doubled each time up to the longest. Milliseconds. */
+const FIRST_PAUSE = 200;
+const LONGEST_PAUSE = 10_000;
+
+export class Writer {
+  readonly #applier: Applier;
+  readonly #peers: Peers;
+  readonly #situation: () => Situation;
+  readonly #emit: EventSink;
+  readonly #dirty = new Set<Peer>();
+  #whole: { readonly reason: string | undefined } | undefined;
+  #running: Promise<void> | undefined;
+  #pause = 0;
+  #retry: NodeJS.Timeout | undefined;
+  #closed = false;
+  /** Whoever waits for what is decided now to be written. */
+  #waiting: (() => void)[] = [];
+
+  constructor(applier: Applier, peers: Peers, situation: () => Situation, emit: EventSink) {
+    this.#applier = applier;
+    this.#peers = peers;
+    this.#situation = situation;
+    this.#emit = emit;
+  }
+
+  /** This peer's endpoint, or the time its proof lasts, is to be written. */
+  touch(peer: Peer): void {
+    this.#dirty.add(peer);
+    this.#start();
+  }
+
+  /**
+   * Everything is to be compared with the kernel. If anything differs there is an event with this reason;
+   * without one it is our own wish that has changed, and no news.
+   */
+  reconcile(reason: string | undefined): void {
+    if (this.#whole === undefined || this.#whole.reason === undefined) this.#whole = { reason };
+    this.#start();
+  }
+
+  /**
+   * Resolves when what is decided by now has been written, or has failed to be: not later decisions, as
+   * under load there is always one more.
+   */
+  async settled(): Promise<void> {
+    if (this.#running === undefined) return;
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** No write starts after this; resolves when the one under way has ended. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    await this.#running;
+  }
+
+  #start(): void {
+    if (this.#running !== undefined || this.#closed || this.#retry !== undefined) return;
+    this.#running = this.#drain().finally(() => {
+      this.#running = undefined;
+      for (const resolve of this.#waiting.splice(0)) resolve();
+      // What was touched after the last look and before this found a writer at work.
+      if (this.#isLeft()) this.#start();
+    });
+  }
+
+  #isLeft(): boolean {
+    return this.#whole !== undefined || this.#dirty.size > 0;
+  }
+
+  async #drain(): Promise<void> {
+    // Everything that happens in one turn of the event loop goes out together.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    while (!this.#closed && this.#isLeft()) {
+      const waiting = this.#waiting.splice(0);
+      try {
+        if (this.#whole !== undefined) await this.#writeAll();
+        else await this.#writeDirty();
+        this.#pause = 0;
+      } catch (error) {
+        this.#failed(error);
+        return;
+      } finally {
+        for (const resolve of waiting) resolve();
+      }
+    }
+  }
+
+  async #writeAll(): Promise<void> {
+    const reason = this.#whole?.reason;
+    this.#whole = undefined;
+    this.#dirty.clear();
+    const wanted = new Map<Peer, Endpoint | undefined>();
+    for (const peer of this.#peers.all()) wanted.set(peer, peer.wanted);
+    const repaired = await this.#applier.reconcile(this.#situation());
+    for (const [peer, endpoint] of wanted) peer.applied = endpoint;
+    if (repaired.length > 0 && reason !== undefined) {
+      const reasonText = `${reason}: ${summary(repaired)}`;
+      this.#emit({
+        event: "repaired",
+        tunnel: null,
+        peer: null,
+        endpoint: null,
+        reason: reasonText,
+      });
+    }
+  }
+
+  async #writeDirty(): Promise<void> {
+    const peers = [...this.#dirty];
+    this.#dirty.clear();
+    const written = peers.map((peer) => ({ peer, wanted: peer.wanted }));
+    const moves = peers.map((peer) => ({
+      tunnel: peer.tunnel,
+      peer: peer.config,
+      before: known(peer.applied, undefined),
+      after: known(peer.wanted, peer.remaining),
+    }));
+    await this.#applier.move(moves, this.#situation());
+    for (const { peer, wanted } of written) peer.applied = wanted;
+  }
+
+  #failed(error: unknown): void {
+    // What stands in the kernel now is not known: the next try compares everything.
+    this.#whole = { reason: "after a failed write" };
+    this.#pause = Math.min(LONGEST_PAUSE, this.#pause === 0 ? FIRST_PAUSE : this.#pause * 2);
+    const message = error instanceof Error ? error.message : String(error);
+    const reason = `${message}; trying again in ${this.#pause} ms`;
+    this.#emit({ event: "failed", tunnel: null, peer: null, endpoint: null, reason });
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      this.#start();
+    }, this.#pause);
+  }
+}
+
+function known(
+  endpoint: Endpoint | undefined,
+  remaining: number | undefined,
+): KnownEndpoint | undefined {
+  return endpoint === undefined ? undefined : { endpoint, remaining };
+}
+
+function summary(repaired: readonly string[]): string {
+  const shown = repaired.slice(0, 3).join("; ");
+  return repaired.length > 3 ? `${shown}; and ${repaired.length - 3} more` : shown;
+}

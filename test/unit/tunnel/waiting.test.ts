@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formatEndpoint } from "../../../src/net/address.ts";
+import { Door } from "../../../src/tunnel/door.ts";
+import { Waiting } from "../../../src/tunnel/waiting.ts";
+import { buildDatagram } from "../../../src/wire/datagram.ts";
+import { buildKeyProof } from "../../../src/wire/protocol1.ts";
+import { loadSignatures } from "../../../src/wire/signatures.ts";
+import { at, configuration, peer, tunnel } from "../../support/configuration.ts";
+import { mutated, random, randomBytes } from "../../support/random.ts";
+import { world } from "../../support/tunnel.ts";
+
+const signatures = await loadSignatures();
+const NOW = 1_800_000_000_000;
+const here = at("203.0.113.1:10000");
+const there = at("198.51.100.2:40001");
+const seed = Buffer.alloc(32, 1);
+let salts = 0;
+
+function packet(to = here, from = there, signer = seed, now = NOW): Buffer {
+  const salt = Buffer.alloc(4);
+  salt.writeUInt32BE(++salts);
+  const secret = Buffer.alloc(0);
+  const payload = buildKeyProof({ seed: signer, secret, time: now / 1000, salt }, signatures);
+  return buildDatagram({ source: from, destination: to, payload }, 64);
+}
+
+function waiting(count = 1) {
+  const key = (i: number) => signatures.publicKey(Buffer.alloc(32, i + 1));
+  const configs = Array.from({ length: count }, (_, i) =>
+    peer(`k${i}`, { proof: { kind: "key", publicKey: key(i) } }),
+  );
+  const parts = world(configuration([tunnel("t", configs)]));
+  let address = here;
+  let verified = 0;
+  const counted = {
+    ...signatures,
+    verify(...args: Parameters<typeof signatures.verify>) {
+      verified++;
+      return signatures.verify(...args);
+    },
+  };
+  const receiver = new Waiting(
+    {
+      doors: () =>
+        new Map([
+          [
+            formatEndpoint(address),
+            { tunnel: "t", door: new Door([...parts.peers.all()], counted) },
+          ],
+        ]),
+      tunnels: parts.tunnels,
+      emit: parts.emit,
+      isKnown: (local, endpoint) =>
+        parts.peers.holder(local, endpoint.address)?.wanted?.port === endpoint.port,
+    },
+    NOW,
+  );
+  const move = (to: typeof here): void => {
+    address = to;
+    receiver.moved();
+  };
+  return { ...parts, receiver, move, verified: () => verified };
+}
+
+test("a proof opens the tunnel, and is counted", () => {
+  const { receiver, events, peer } = waiting();
+  receiver.receive(packet(), NOW);
+  assert.deepEqual(peer("t/k0").wanted, there);
+  assert.deepEqual([receiver.accepted, receiver.refused], [1, 0]);
+  assert.deepEqual(
+    events.map(({ event }) => event),
+    ["authenticated"],
+  );
+});
+
+test("what proves nothing is counted, and named with tunnel, source and reason", () => {
+  const { receiver, events, peer } = waiting();
+  receiver.receive(packet(here, there, Buffer.alloc(32, 99)), NOW);
+  assert.deepEqual([receiver.accepted, receiver.refused], [0, 1]);
+  assert.equal(peer("t/k0").wanted, undefined);
+  const [event] = events;
+  assert.deepEqual(
+    [event?.event, event?.tunnel, event?.peer, event?.endpoint],
+    ["refused", "t", null, "198.51.100.2:40001"],
+  );
+  assert.match(event?.reason ?? "", /wrong key/);
+});
+
+test("packets for other addresses and ports are nobody's business", () => {
+  const { receiver, events } = waiting();
+  receiver.receive(packet(at("203.0.113.1:10001")), NOW);
+  receiver.receive(packet(at("203.0.113.2:10000")), NOW);
+  assert.deepEqual([receiver.accepted, receiver.refused, events], [0, 0, []]);
+});
+
+test("our address changes: the door moves with it", () => {
+  const { receiver, move } = waiting();
+  const next = at("203.0.113.7:10000");
+  move(next);
+  receiver.receive(packet(here), NOW);
+  assert.equal(receiver.accepted, 0);
+  receiver.receive(packet(next), NOW);
+  assert.equal(receiver.accepted, 1);
+});
+
+test("no bytes make it throw, and none but a signer's open anything", () => {
+  const { receiver, peer } = waiting(3);
+  const chance = random(42);
+  const genuine = Array.from({ length: 20 }, () => packet(here, there, Buffer.alloc(32, 99)));
+  for (let i = 0; i < 20_000; i++) {
+    const bytes =
+      i % 4 === 0
+        ? randomBytes(chance, chance(120))
+        : mutated(chance, genuine[i % 20] ?? Buffer.alloc(0));
+    receiver.receive(bytes, NOW + chance(1000));
+  }
+  for (let length = 0; length < 110; length++)
+    receiver.receive(genuine[0]?.subarray(0, length) ?? Buffer.alloc(0), NOW);
+  assert.equal(receiver.accepted, 0);
+  for (const name of ["k0", "k1", "k2"]) assert.equal(peer(`t/${name}`).wanted, undefined);
+});
+
+test("a flood of strangers is verified within the budget, and delays no peer that is known", () => {
+  const { receiver, verified, peer, events } = waiting(50);
+  receiver.receive(packet(), NOW);
+  const before = verified();
+  for (let i = 0; i < 200; i++)
+    receiver.receive(
+      packet(here, at(`192.0.2.${(i % 250) + 1}:${i + 1}`), Buffer.alloc(32, 99)),
+      NOW,
+    );
+  assert.ok(verified() - before <= 1000, `${verified() - before}`);
+  assert.match(events.at(-1)?.reason ?? "", /more proofs at once/);
+  receiver.receive(packet(here, there, seed, NOW + 1000), NOW);
+  assert.equal(receiver.accepted, 2);
+  assert.equal(peer("t/k0").lastAuthentication, NOW);
+});
+
+test("a clock set back stops neither budgets nor proofs", () => {
+  const { receiver } = waiting();
+  receiver.receive(packet(here, there, seed, NOW), NOW);
+  const back = NOW - 120_000;
+  receiver.receive(packet(here, at("198.51.100.7:1"), seed, NOW + 1000), back);
+  assert.equal(receiver.accepted, 2);
+});

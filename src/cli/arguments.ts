@@ -1,0 +1,146 @@
+/** The command line as a value. Pure. */
+import { parseArgs } from "node:util";
+import { exitCode, Failure } from "../net/failure.ts";
+
+export const defaultConfigPath = "/etc/ipipou/ipipoud.yaml";
+
+export type Command = {
+  /** How many -v. */
+  readonly verbosity: number;
+  /** As given; empty where none was. */
+  readonly configPaths: readonly string[];
+} & (
+  | { readonly name: "help" | "version" | "run" | "keygen" | "pubkey" | "schema" }
+  | { readonly name: "check"; readonly json: boolean }
+  | {
+      readonly name: "status";
+      readonly tunnel: string | undefined;
+      readonly json: boolean;
+      readonly control: string | undefined;
+    }
+  /** What the running daemon is asked to do. */
+  | {
+      readonly name: "reauth" | "forget" | "reload";
+      readonly target: Target | undefined;
+      readonly control: string | undefined;
+    }
+);
+
+export interface Target {
+  readonly tunnel: string;
+  readonly peer: string | undefined;
+}
+
+const options = {
+  config: { type: "string", multiple: true },
+  control: { type: "string" },
+  check: { type: "boolean" },
+  json: { type: "boolean" },
+  verbose: { type: "boolean", short: "v", multiple: true },
+  watch: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+  version: { type: "boolean", short: "V" },
+} as const;
+
+type OptionName = keyof typeof options;
+
+/** Beside --verbose, which all take. */
+const optionsOf: ReadonlyMap<string, readonly OptionName[]> = new Map([
+  ["run", ["config"]],
+  ["check", ["config", "check", "json"]],
+  ["status", ["config", "control", "json", "watch"]],
+  ["reauth", ["config", "control"]],
+  ["forget", ["config", "control"]],
+  ["reload", ["config", "control"]],
+  ["keygen", []],
+  ["pubkey", []],
+  ["schema", []],
+]);
+
+/** Commands of the documentation whose work is still to come. */
+const notThereYet = new Set(["events", "cleanup", "import"]);
+
+/** Throws a {@link Failure} (usage) for what makes no sense. */
+export function parseArguments(args: readonly string[]): Command {
+  const { values, positionals } = parse(args);
+  const common = {
+    verbosity: values.verbose?.length ?? 0,
+    configPaths: values.config ?? [],
+  };
+  if (values.help) return { ...common, name: "help" };
+  if (values.version) return { ...common, name: "version" };
+
+  const [first, ...rest] = positionals;
+  const name = first ?? (values.check ? "check" : "run");
+  if (notThereYet.has(name)) throw usage(`\`ipipoud ${name}\` is not there yet`);
+  const allowed = first === "run" || first === "check" ? undefined : optionsOf.get(name);
+  if (allowed === undefined) {
+    const hint = first === "check" ? "it is `ipipoud --check`" : "see `ipipoud --help`";
+    throw usage(`there is no command "${name}"`, hint);
+  }
+  for (const given of Object.keys(values)) {
+    if (given === "verbose" || allowed.some((option) => option === given)) continue;
+    const where = first === undefined ? "without a command" : `with \`${name}\``;
+    throw usage(`--${given} means nothing ${where}`, "see `ipipoud --help`");
+  }
+  if (values.watch) throw usage("`ipipoud status --watch` is not there yet");
+
+  const json = values.json === true;
+  const { control } = values;
+  switch (name) {
+    case "check":
+      return { ...common, name, json };
+    case "status":
+      return { ...common, name, tunnel: atMostOne(name, rest), json, control };
+    case "reauth":
+      return { ...common, name, target: target(name, atMostOne(name, rest)), control };
+    case "forget": {
+      const whom = target(name, atMostOne(name, rest));
+      if (whom?.peer === undefined) throw usage("`forget` wants TUNNEL/PEER");
+      return { ...common, name, target: whom, control };
+    }
+    case "reload":
+      none(name, rest);
+      return { ...common, name, target: undefined, control };
+    case "keygen":
+    case "pubkey":
+    case "schema":
+      none(name, rest);
+      return { ...common, name };
+    default:
+      return { ...common, name: "run" };
+  }
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (error) {
+    // "Unknown option '--foo'. To specify …": the first sentence says it.
+    const text = error instanceof Error ? error.message : String(error);
+    const sentence = text.replace(/\.\s[\s\S]*$/, "").replace(/^[A-Z]/, (c) => c.toLowerCase());
+    throw usage(sentence, "see `ipipoud --help`");
+  }
+}
+
+function atMostOne(name: string, rest: readonly string[]): string | undefined {
+  none(name, rest.slice(1));
+  return rest[0];
+}
+
+function none(name: string, rest: readonly string[]): void {
+  if (rest[0] !== undefined) throw usage(`\`${name}\` does not take "${rest[0]}"`);
+}
+
+function target(name: string, text: string | undefined): Target | undefined {
+  if (text === undefined) return undefined;
+  const [tunnel = "", peer, ...more] = text.split("/");
+  if (tunnel === "" || peer === "" || more.length > 0) {
+    throw usage(`\`${name}\` wants TUNNEL or TUNNEL/PEER, not "${text}"`);
+  }
+  return { tunnel, peer };
+}
+
+function usage(what: string, mend?: string): Failure {
+  return new Failure(exitCode.usage, what, mend);
+}

@@ -1,0 +1,47 @@
+/**
+ * `ipipoud --check`: what a start would do now, and what stands in its way. It looks and compares; the
+ * code that executes is out of its reach (a test sees to that).
+ */
+import { plannedSteps } from "../apply/change.ts";
+import { compare } from "../apply/compare.ts";
+import { findingsOf } from "../apply/findings.ts";
+import { firstSituation } from "../apply/first.ts";
+import { observe } from "../apply/observe.ts";
+import { openSockets } from "../apply/sockets.ts";
+import { loadConfiguration } from "../config/load.ts";
+import { loadAddon } from "../native/addon.ts";
+import { desiredState } from "../plan/desired.ts";
+import { assignIds } from "../plan/ids.ts";
+import { followsDefaultRoute } from "../plan/underlay.ts";
+import { type CheckResult, exitCodeOf, renderCheck } from "./check-text.ts";
+
+export interface CheckOptions {
+  readonly configPaths: string[];
+  readonly json: boolean;
+  readonly verbosity: number;
+  readonly out: (text: string) => void;
+}
+
+export async function check({ configPaths, json, out }: CheckOptions): Promise<number> {
+  const configuration = loadConfiguration(configPaths);
+  const ids = assignIds(configuration);
+  const sockets = openSockets(loadAddon());
+  try {
+    const whole = configuration.tunnels.some(followsDefaultRoute);
+    const observation = await observe(sockets, configuration.table, whole);
+    const situation = await firstSituation(configuration, ids, observation);
+    const desired = desiredState(configuration, situation, ids);
+    const findings = findingsOf(configuration, observation, situation);
+    const steps = plannedSteps(compare(desired, observation, { raise: true }));
+    const code = exitCodeOf(findings);
+    const result: CheckResult = {
+      ok: code === 0,
+      steps,
+      findings: findings.map(({ exitCode: _, ...finding }) => finding),
+    };
+    out(json ? `${JSON.stringify(result)}\n` : renderCheck(result));
+    return code;
+  } finally {
+    sockets.close();
+  }
+}

@@ -1,0 +1,35 @@
+/** What --help prints. */
+import { defaultControlPath } from "../daemon/protocol.ts";
+import { defaultConfigPath } from "./arguments.ts";
+import { exitCodes } from "./exit-codes.ts";
+
+export function helpText(): string {
+  const codes = exitCodes.map(([code, meaning]) => `  ${code}  ${meaning}`).join("\n");
+  return `ipipoud: authenticated IPIP-over-UDP tunnels at kernel speed
+
+  ipipoud [--config FILE]...          run in the foreground until SIGTERM or SIGINT;
+                                      SIGUSR1 authenticates all dialled peers again
+  ipipoud --check [--json]            what a start would do and what stands in its way;
+                                      changes nothing
+  ipipoud status [TUNNEL] [--json]    tunnels and peers of the running daemon
+  ipipoud reauth [TUNNEL[/PEER]]      authenticate to dialled peers again
+  ipipoud forget TUNNEL/PEER          forget which packets of a peer were seen
+  ipipoud reload                      read the configuration again
+  ipipoud keygen                      a new private key
+  ipipoud pubkey                      the public key of the private key on standard input
+  ipipoud schema                      JSON Schema of the configuration
+
+Options:
+  --config FILE   YAML or JSON, or a folder of such files; may be given several times
+                  (default ${defaultConfigPath})
+  --control PATH  the running daemon's control socket, for status, reauth, forget and reload
+                  (default: --config's, else ${defaultControlPath})
+  --json          for programs
+  -v, --verbose   more detail
+  -h, --help      this text
+  -V, --version   the version
+
+Exit codes:
+${codes}
+`;
+}

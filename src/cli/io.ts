@@ -1,0 +1,22 @@
+/** What a command may touch of the process; main.ts has the real one. */
+
+/** Signals, in the program's terms; one that came before its callback is delivered once it is there. */
+export interface Signals {
+  /** SIGTERM, SIGINT. */
+  onStop(callback: () => void): void;
+  /** SIGHUP. */
+  onReload(callback: () => void): void;
+  /** SIGUSR1. */
+  onReauth(callback: () => void): void;
+}
+
+export interface Io {
+  out(text: string): void;
+  err(text: string): void;
+  /** All of standard input. */
+  read(): Promise<string>;
+  /** Standard output is a regular file that anyone may read or write. */
+  readonly outIsPublicFile: boolean;
+  /** Catches the signals from now on. */
+  signals(): Signals;
+}

@@ -1,0 +1,105 @@
+/**
+ * From the command line to an exit code. Commands are imported when they are called: `keygen` and
+ * `status` start without the daemon's weight, and `--check` never loads the code that executes steps.
+ */
+import { readFile } from "node:fs/promises";
+import type { Status } from "../tunnel/status.ts";
+import { type Command, defaultConfigPath, parseArguments } from "./arguments.ts";
+import { complaintOf } from "./complain.ts";
+import type { Io } from "./io.ts";
+
+/** Never rejects: what fails is told on stderr. */
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  try {
+    return await dispatch(parseArguments(args), io);
+  } catch (error) {
+    // The arguments themselves may be what is wrong, so ask them no more than this.
+    const verbosity = args.some((arg) => /^(-v+|--verbose)$/.test(arg)) ? 1 : 0;
+    const complaint = complaintOf(error, verbosity);
+    io.err(`${complaint.lines.join("\n")}\n`);
+    return complaint.exitCode;
+  }
+}
+
+async function dispatch(command: Command, io: Io): Promise<number> {
+  const { verbosity } = command;
+  switch (command.name) {
+    case "run": {
+      // Before anything that takes time: an early signal must neither kill us nor be lost.
+      const signals = io.signals();
+      const { runDaemon } = await import("../daemon/daemon.ts");
+      return runDaemon({ configPaths: configPathsOf(command), verbosity, signals });
+    }
+    case "check": {
+      const { check } = await import("./check.ts");
+      return check({
+        configPaths: configPathsOf(command),
+        json: command.json,
+        verbosity,
+        out: io.out,
+      });
+    }
+    case "status":
+      await showStatus(command, io);
+      return 0;
+    case "reauth":
+    case "forget":
+    case "reload":
+      await ask(command, { command: command.name, ...command.target });
+      return 0;
+    case "keygen": {
+      const { generateKey } = await import("./keys.ts");
+      if (io.outIsPublicFile) {
+        io.err(
+          "ipipoud: warning: others may read the file that this key is written to; umask 077\n",
+        );
+      }
+      io.out(`${generateKey()}\n`);
+      return 0;
+    }
+    case "pubkey": {
+      const { publicKeyOf } = await import("./keys.ts");
+      io.out(`${await publicKeyOf(await io.read())}\n`);
+      return 0;
+    }
+    case "schema": {
+      const { jsonSchema } = await import("../config/schema.ts");
+      io.out(`${JSON.stringify(jsonSchema(), null, 2)}\n`);
+      return 0;
+    }
+    case "help": {
+      const { helpText } = await import("./help.ts");
+      io.out(helpText());
+      return 0;
+    }
+    case "version":
+      io.out(`ipipoud ${await version()}\n`);
+      return 0;
+  }
+}
+
+async function showStatus(command: Extract<Command, { name: "status" }>, io: Io): Promise<void> {
+  const { renderStatus, selectTunnel } = await import("./status.ts");
+  const all = (await ask(command, { command: "status" })) as Status;
+  const status = selectTunnel(all, command.tunnel);
+  io.out(command.json ? `${JSON.stringify(status)}\n` : renderStatus(status, Date.now()));
+}
+
+async function ask(
+  command: Pick<Command, "configPaths"> & { readonly control: string | undefined },
+  request: { readonly command: string },
+): Promise<unknown> {
+  const { askDaemon } = await import("./control-client.ts");
+  const { controlPath } = await import("./control-path.ts");
+  return askDaemon(request, { path: await controlPath(command) });
+}
+
+function configPathsOf(command: Command): string[] {
+  return command.configPaths.length > 0 ? [...command.configPaths] : [defaultConfigPath];
+}
+
+async function version(): Promise<string> {
+  const file = new URL("../../../package.json", import.meta.url);
+  const { version } = JSON.parse(await readFile(file, "utf8")) as { version: string };
+  return version;
+}

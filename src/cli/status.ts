@@ -1,0 +1,105 @@
+/** `ipipoud status` for people: reads like `wg show`. Pure. */
+import { exitCode, Failure } from "../net/failure.ts";
+import type { PeerStatus, Status, TunnelStatus } from "../tunnel/status.ts";
+
+/** The status of one tunnel (by its own or its interface's name), or of all. Throws a {@link Failure}. */
+export function selectTunnel(status: Status, name: string | undefined): Status {
+  if (name === undefined) return status;
+  const tunnels = status.tunnels.filter((tunnel) => [tunnel.name, tunnel.interface].includes(name));
+  if (tunnels.length > 0) return { ...status, tunnels };
+  const names = status.tunnels.map((tunnel) => tunnel.name);
+  const mend = names.length === 0 ? "it has none" : `it has ${abridge(names)}`;
+  throw new Failure(exitCode.usage, `the daemon has no tunnel "${name}"`, mend);
+}
+
+/** `now` in milliseconds since 1970. Ends with a line break unless there is nothing to show. */
+export function renderStatus(status: Status, now: number): string {
+  return status.tunnels
+    .flatMap((tunnel) => [renderTunnel(tunnel), ...tunnel.peers.map((p) => renderPeer(p, now))])
+    .join("\n");
+}
+
+function renderTunnel(tunnel: TunnelStatus): string {
+  const { listen } = tunnel;
+  const port = listen.port === null ? "" : `:${listen.port}`;
+  const device = listen.device === null ? "" : `@${listen.device}`;
+  return block(`interface: ${tunnel.interface}`, [
+    ["tunnel", tunnel.name === tunnel.interface ? undefined : tunnel.name],
+    ["state", tunnel.state],
+    ["listening", `${listen.address ?? "(no address yet)"}${port}${device}`],
+    ["addresses", tunnel.addresses.join(", ")],
+    ["mtu", String(tunnel.mtu)],
+    ["transfer", transfer(tunnel.rxBytes, tunnel.txBytes)],
+  ]);
+}
+
+function renderPeer(peer: PeerStatus, now: number): string {
+  const { lastAuthentication, expires } = peer;
+  const last = lastAuthentication === null ? undefined : Date.parse(lastAuthentication);
+  const end = expires === null ? undefined : Date.parse(expires);
+  return block(`peer: ${peer.name}`, [
+    ["endpoint", peer.endpoint ?? undefined],
+    ["state", `${peer.state} (${peer.form}, protocol ${peer.protocol})`],
+    ["allowed ips", peer.allowedIPs.length === 0 ? "(any)" : peer.allowedIPs.join(", ")],
+    ["latest authentication", last === undefined ? undefined : ago(now - last)],
+    ["expires", end === undefined ? undefined : ahead(end - now)],
+    ["transfer", transfer(peer.rxBytes, peer.txBytes)],
+  ]);
+}
+
+function block(title: string, rows: readonly (readonly [string, string | undefined])[]): string {
+  const lines = rows
+    .filter(([, value]) => value !== undefined && value !== "")
+    .map(([key, value]) => `  ${key}: ${value}`);
+  return `${[title, ...lines].join("\n")}\n`;
+}
+
+function transfer(received: number | null, sent: number | null): string | undefined {
+  if (received === null || sent === null) return undefined;
+  return `${bytes(received)} received, ${bytes(sent)} sent`;
+}
+
+/** `wg show`'s units: 1023 B, 1.00 KiB, … */
+function bytes(count: number): string {
+  const units = ["KiB", "MiB", "GiB", "TiB"];
+  if (count < 1024) return `${count} B`;
+  let value = count / 1024;
+  while (value >= 1024 && units.length > 1) {
+    value /= 1024;
+    units.shift();
+  }
+  return `${value.toFixed(2)} ${units[0]}`;
+}
+
+function ago(milliseconds: number): string {
+  return milliseconds < 1000 ? "now" : `${span(milliseconds)} ago`;
+}
+
+function ahead(milliseconds: number): string {
+  return milliseconds < 1000 ? "now" : `in ${span(milliseconds)}`;
+}
+
+/** `1 day, 2 hours, 3 seconds` */
+function span(milliseconds: number): string {
+  let seconds = Math.floor(milliseconds / 1000);
+  const parts: string[] = [];
+  for (const [unit, length] of units) {
+    const count = Math.floor(seconds / length);
+    seconds -= count * length;
+    if (count > 0) parts.push(`${count} ${unit}${count === 1 ? "" : "s"}`);
+  }
+  return parts.join(", ");
+}
+
+const units = [
+  ["day", 86_400],
+  ["hour", 3600],
+  ["minute", 60],
+  ["second", 1],
+] as const;
+
+function abridge(names: readonly string[]): string {
+  const shown = names.slice(0, 5).map((name) => `"${name}"`);
+  if (names.length > shown.length) shown.push("…");
+  return shown.join(", ");
+}

@@ -1,0 +1,251 @@
+/** The control socket's server. What the commands do is handed in; this is framing, limits and files. */
+import { chmod, chown, link, lstat, mkdir, readFile, rmdir, unlink } from "node:fs/promises";
+import { createServer, type Server, type Socket } from "node:net";
+import { basename, dirname, join } from "node:path";
+import { exitCode, Failure } from "../net/failure.ts";
+import { probeHolder } from "./holder.ts";
+import { Lines } from "./lines.ts";
+import type { Log } from "./log.ts";
+import {
+  type ControlRequest,
+  type ControlResponse,
+  helloCommand,
+  longestControlPath,
+  longestRequest,
+} from "./protocol.ts";
+
+/** Gives the response's `result`; a {@link Failure} becomes its error. */
+export type ControlHandler = (request: ControlRequest) => unknown;
+
+export interface ControlOptions {
+  readonly path: string;
+  readonly handlers: Readonly<Record<string, ControlHandler>>;
+  readonly log: Log;
+  /** Members of this group may use the socket, where there is such a group. */
+  readonly group?: string;
+  readonly groupFile?: string;
+  readonly maxClients?: number;
+  /** Milliseconds without traffic after which a client is let go. */
+  readonly idle?: number;
+}
+
+export interface Control {
+  /** Ends all clients and removes the socket's file. */
+  close(): Promise<void>;
+}
+
+/**
+ * Throws a {@link Failure}: conflict where a living daemon holds the path, usage where no socket can lie
+ * there, privilege where we may not make one.
+ */
+export async function serveControl(options: ControlOptions): Promise<Control> {
+  const { path } = options;
+  // Bound beside and then linked, so that the name appears with its mode and owner already right.
+  const beside = join(dirname(path), `.${basename(path)}.${process.pid}`);
+  if (Buffer.byteLength(beside) > longestControlPath) {
+    const most = longestControlPath - Buffer.byteLength(`.${process.pid}`) - 1;
+    throw new Failure(exitCode.usage, `control: ${path} is too long`, `use at most ${most} bytes`);
+  }
+  const clients = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    clients.add(socket);
+    socket.once("close", () => clients.delete(socket));
+    serveClient(socket, options);
+  });
+  server.maxConnections = options.maxClients ?? 32;
+
+  let made = false;
+  try {
+    made = await makeFolder(dirname(path));
+    await removeIfSocket(beside);
+    await listen(server, beside);
+    await chmod(beside, 0o660);
+    await giveToGroup(beside, options);
+    await claim(path, beside);
+  } catch (error) {
+    await closeServer(server);
+    await unlink(beside).catch(() => {});
+    if (made) await rmdir(dirname(path)).catch(() => {});
+    throw asFailure(path, error);
+  }
+  await unlink(beside);
+  const { ino } = await lstat(path);
+
+  return {
+    async close() {
+      for (const client of clients) client.destroy();
+      await closeServer(server);
+      // Not one that another daemon has put in its place since.
+      const now = await lstat(path).catch(() => undefined);
+      if (now?.ino === ino) await unlink(path).catch(() => {});
+      if (made) await rmdir(dirname(path)).catch(() => {});
+    },
+  };
+}
+
+function serveClient(socket: Socket, options: ControlOptions): void {
+  const lines = new Lines(longestRequest);
+  const respond = (response: ControlResponse) =>
+    new Promise<void>((resolve) => {
+      // Called back once the bytes are with the kernel (or never will be): a slow reader gets one answer at a time.
+      socket.write(`${JSON.stringify(response)}\n`, () => resolve());
+    });
+  const serve = async () => {
+    for await (const chunk of socket) {
+      const requests = lines.push(chunk as Buffer);
+      if (requests === undefined) {
+        await respond(refusal(`a request has at most ${longestRequest} bytes`));
+        return;
+      }
+      for (const request of requests) {
+        await respond(await answer(request, options));
+        if (socket.destroyed) return;
+      }
+    }
+  };
+  socket.setTimeout(options.idle ?? 60_000, () => socket.destroy());
+  socket.on("error", () => socket.destroy());
+  serve()
+    // The stream's own errors (a reset) end up here: the client's business.
+    .catch(() => {})
+    .finally(() => socket.end());
+}
+
+async function answer(line: string, options: ControlOptions): Promise<ControlResponse> {
+  const request = parseRequest(line);
+  if (request === undefined) return refusal('a request is a line like {"command": "status"}');
+  if (request.command === helloCommand) return { ok: true, result: { pid: process.pid } };
+  const handler = Object.hasOwn(options.handlers, request.command)
+    ? options.handlers[request.command]
+    : undefined;
+  if (handler === undefined) {
+    const name = JSON.stringify(request.command.slice(0, 40));
+    return refusal(`the daemon that runs here has no command ${name}`);
+  }
+  try {
+    return { ok: true, result: (await handler(request)) ?? null };
+  } catch (error) {
+    if (error instanceof Failure) {
+      return { ok: false, error: { message: error.message, exitCode: error.exitCode } };
+    }
+    options.log.error("a control command failed", {
+      command: request.command,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+    const message = error instanceof Error ? error.message : String(error);
+    return { ok: false, error: { message, exitCode: exitCode.runtime } };
+  }
+}
+
+function parseRequest(line: string): ControlRequest | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    if (typeof value !== "object" || value === null || !("command" in value)) return undefined;
+    const { command } = value;
+    return typeof command === "string" ? { ...value, command } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function refusal(message: string): ControlResponse {
+  return { ok: false, error: { message, exitCode: exitCode.usage } };
+}
+
+/** Makes the name; replaces a socket that nobody answers on, and nothing else. */
+async function claim(path: string, beside: string): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await link(beside, path);
+      return;
+    } catch (error) {
+      if (codeOf(error) !== "EEXIST" || attempt > 0) throw error;
+    }
+    const holder = await probeHolder(path);
+    if (holder !== undefined) {
+      const who =
+        holder.pid === undefined ? "another process" : `another ipipoud (pid ${holder.pid})`;
+      const mend = "stop it, or set `control` and `table` to others here";
+      throw new Failure(exitCode.conflict, `${who} holds ${path}`, mend);
+    }
+    if (!(await removeIfSocket(path))) {
+      const mend = "remove it, or set `control` to another path";
+      throw new Failure(exitCode.conflict, `control: ${path} is there and is no socket`, mend);
+    }
+  }
+}
+
+/** One level, as of /run/ipipoud; whether it was made. (mkdir's own recursion never ends in /proc.) */
+async function makeFolder(path: string): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: 0o755 });
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Whether nothing is there afterwards. */
+async function removeIfSocket(path: string): Promise<boolean> {
+  const there = await lstat(path).catch(() => undefined);
+  if (there?.isSocket()) await unlink(path);
+  return there === undefined || there.isSocket();
+}
+
+async function giveToGroup(path: string, options: ControlOptions): Promise<void> {
+  const group = options.group ?? "ipipou";
+  const gid = await groupId(group, options.groupFile ?? "/etc/group");
+  if (gid === undefined) return;
+  try {
+    await chown(path, process.geteuid?.() ?? 0, gid);
+  } catch (error) {
+    // Without CAP_CHOWN and not in the group ourselves: the owner's commands still work.
+    options.log.warning("the control socket stays out of its group", {
+      group,
+      error: codeOf(error),
+    });
+  }
+}
+
+/** The number of a group in a file like group(5); undefined where there is none. */
+export async function groupId(name: string, file: string): Promise<number | undefined> {
+  const text = await readFile(file, "utf8").catch(() => "");
+  for (const line of text.split("\n")) {
+    const [group, , gid] = line.split(":");
+    if (group === name && gid !== undefined && /^[0-9]+$/.test(gid)) return Number(gid);
+  }
+  return undefined;
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+  });
+}
+
+function asFailure(path: string, error: unknown): unknown {
+  const code = codeOf(error);
+  if (error instanceof Failure || code === undefined) return error;
+  const denied = code === "EACCES" || code === "EPERM" || code === "EROFS";
+  const mend = denied
+    ? "run it as root, or set `control` to a path that it may write"
+    : "set `control` to a path in a folder that is there";
+  const what = `control: no socket can be made at ${path} (${code})`;
+  return new Failure(denied ? exitCode.privilege : exitCode.usage, what, mend, { cause: error });
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}

@@ -1,0 +1,65 @@
+/** What went wrong at the start, in terms of the exit code and the mend. Pure. */
+import { RawSocketError } from "../kernel/rawsocket.ts";
+import { exitCode, Failure } from "../net/failure.ts";
+import { KernelError } from "../netlink/errors.ts";
+
+/** Errors that are nobody's fault but a bug's stay as they are. */
+export function asFailure(error: unknown): unknown {
+  if (error instanceof Failure) return error;
+  if (error instanceof RawSocketError) {
+    const denied = error.code === "EPERM" || error.code === "EACCES";
+    return denied
+      ? new Failure(exitCode.privilege, error.message, "give it CAP_NET_RAW", { cause: error })
+      : new Failure(exitCode.runtime, error.message, undefined, { cause: error });
+  }
+  if (error instanceof KernelError) return kernelFailure(error);
+  return error;
+}
+
+function kernelFailure(error: KernelError): Failure {
+  const cause = { cause: error };
+  const { message, code, operation } = error;
+  switch (code) {
+    case "EPERM":
+      return new Failure(
+        exitCode.privilege,
+        message,
+        "run it with CAP_NET_ADMIN; FOU listeners need it in the first user namespace",
+        cause,
+      );
+    case "EOPNOTSUPP":
+    case "EAFNOSUPPORT":
+    case "EPROTONOSUPPORT":
+      return new Failure(
+        exitCode.kernel,
+        message,
+        "the kernel lacks it: load its module (ipip, fou, nft_queue)",
+        cause,
+      );
+    case "ENOENT":
+      return operation.startsWith("NFT_")
+        ? new Failure(
+            exitCode.kernel,
+            message,
+            "the kernel lacks an nf_tables expression: load nft_queue",
+            cause,
+          )
+        : new Failure(exitCode.runtime, message, undefined, cause);
+    case "EADDRINUSE":
+      return new Failure(
+        exitCode.conflict,
+        message,
+        "something else holds this UDP port (`ss -ulnp`, `ip fou show`): stop it, or set another in `listen`",
+        cause,
+      );
+    case "EEXIST":
+      return new Failure(
+        exitCode.conflict,
+        message,
+        "something of that name is there and is not ours",
+        cause,
+      );
+    default:
+      return new Failure(exitCode.runtime, message, undefined, cause);
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * One daemon per network namespace and table: a socket in the abstract namespace, which is exactly as
+ * wide (unix(7)) and which the kernel takes back whatever becomes of us.
+ */
+import { connect, createServer, type Server } from "node:net";
+import { exitCode, Failure } from "../net/failure.ts";
+
+export interface Lock {
+  release(): void;
+}
+
+/** Throws a {@link Failure} that says who holds it. */
+export async function lockTable(table: string): Promise<Lock> {
+  const path = `\0ipipoud/${table}`;
+  const server = createServer((client) => {
+    client.on("error", () => undefined);
+    client.end(String(process.pid));
+  });
+  server.unref();
+  try {
+    await listen(server, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+    throw new Failure(
+      exitCode.conflict,
+      `another ipipoud (pid ${await holder(path)}) keeps table "${table}" in this network namespace`,
+      "stop it, or give this one another `table`",
+    );
+  }
+  return { release: () => server.close() };
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, resolve);
+  });
+}
+
+/** What the holder says its process id is; it may be busy, so not for long. */
+function holder(path: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    let text = "";
+    const done = (): void => {
+      socket.destroy();
+      resolve(/^[0-9]{1,10}$/.test(text) ? text : "unknown");
+    };
+    socket.setTimeout(2000, done);
+    socket.on("data", (chunk) => {
+      text += chunk.toString("latin1").slice(0, 16);
+    });
+    socket.on("end", done);
+    socket.on("error", done);
+  });
+}

@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+/** The edge: the only user of process.argv, of exit and of signals. */
+import { fstatSync } from "node:fs";
+import { text } from "node:stream/consumers";
+import type { Io, Signals } from "./cli/io.ts";
+import { run } from "./cli/run.ts";
+
+const io: Io = {
+  out: (chunk) => void process.stdout.write(chunk),
+  err: (chunk) => void process.stderr.write(chunk),
+  read: () => text(process.stdin),
+  get outIsPublicFile() {
+    const stat = fstatSync(1);
+    return stat.isFile() && (stat.mode & 0o007) !== 0;
+  },
+  signals: catchSignals,
+};
+
+// Whoever read our output has gone (`ipipoud status | head -1`): nobody is left to be told.
+process.stdout.on("error", () => process.exit(0));
+// A log that nobody reads any more is no reason to end.
+process.stderr.on("error", () => {});
+
+const code = await run(process.argv.slice(2), io);
+// Pipes are written in the background: exit only once they have it all.
+process.stdout.write("", () => process.stderr.write("", () => process.exit(code)));
+
+function catchSignals(): Signals {
+  return {
+    onStop: caught("SIGTERM", "SIGINT"),
+    onReload: caught("SIGHUP"),
+    onReauth: caught("SIGUSR1"),
+  };
+}
+
+/** Catches the signals at once, and remembers one for the callback that is still to come. */
+function caught(...signals: NodeJS.Signals[]): (callback: () => void) => void {
+  let pending = false;
+  let notify = () => {
+    pending = true;
+  };
+  for (const signal of signals) process.on(signal, () => notify());
+  return (callback) => {
+    notify = callback;
+    if (pending) callback();
+    pending = false;
+  };
+}

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseArguments } from "../../../src/cli/arguments.ts";
+import { Failure } from "../../../src/net/failure.ts";
+
+const none = { verbosity: 0, configPaths: [] };
+
+function parse(line: string) {
+  return parseArguments(line.split(" ").filter((word) => word !== ""));
+}
+
+test("the daemon", () => {
+  assert.deepEqual(parse(""), { ...none, name: "run" });
+  assert.deepEqual(parse("--config a.yaml --config b -vv -v"), {
+    name: "run",
+    verbosity: 3,
+    configPaths: ["a.yaml", "b"],
+  });
+});
+
+test("the dry run", () => {
+  assert.deepEqual(parse("--check"), { ...none, name: "check", json: false });
+  assert.deepEqual(parse("--check --json --config a"), {
+    name: "check",
+    json: true,
+    verbosity: 0,
+    configPaths: ["a"],
+  });
+});
+
+test("commands to the running daemon", () => {
+  const plain = { ...none, control: undefined };
+  assert.deepEqual(parse("status"), { ...plain, name: "status", tunnel: undefined, json: false });
+  assert.deepEqual(parse("status hub --json --control /s"), {
+    ...none,
+    name: "status",
+    tunnel: "hub",
+    json: true,
+    control: "/s",
+  });
+  assert.deepEqual(parse("reauth"), { ...plain, name: "reauth", target: undefined });
+  const hub = { tunnel: "hub", peer: undefined };
+  assert.deepEqual(parse("reauth hub"), { ...plain, name: "reauth", target: hub });
+  const laptop = { tunnel: "hub", peer: "laptop" };
+  assert.deepEqual(parse("forget hub/laptop"), { ...plain, name: "forget", target: laptop });
+  assert.deepEqual(parse("reload"), { ...plain, name: "reload", target: undefined });
+});
+
+test("commands that stand alone", () => {
+  for (const name of ["keygen", "pubkey", "schema"] as const) {
+    assert.deepEqual(parse(name), { ...none, name });
+  }
+  for (const line of ["--help", "-h", "status --help"]) assert.equal(parse(line).name, "help");
+  for (const line of ["--version", "-V"]) assert.equal(parse(line).name, "version");
+});
+
+test("what makes no sense is a usage error of one line", () => {
+  const cases: [string, RegExp][] = [
+    ["--confg a", /^unknown option '--confg'; see `ipipoud --help`$/],
+    ["--config", /argument missing/],
+    ["stats", /^there is no command "stats"/],
+    ["constructor", /^there is no command "constructor"/],
+    ["run", /^there is no command "run"/],
+    ["check", /it is `ipipoud --check`/],
+    ["--json", /^--json means nothing without a command/],
+    ["keygen --config a", /^--config means nothing with `keygen`/],
+    ["status --check", /^--check means nothing with `status`/],
+    ["status a b", /does not take "b"/],
+    ["keygen x", /does not take "x"/],
+    ["reload x", /does not take "x"/],
+    ["forget hub", /wants TUNNEL\/PEER/],
+    ["forget", /wants TUNNEL\/PEER/],
+    ["reauth hub/a/b", /wants TUNNEL or TUNNEL\/PEER/],
+    ["reauth /a", /wants TUNNEL or TUNNEL\/PEER/],
+    ["status --watch", /not there yet/],
+    ["events", /`ipipoud events` is not there yet/],
+    ["cleanup --config a", /not there yet/],
+    ["import a.conf", /not there yet/],
+  ];
+  for (const [line, message] of cases) {
+    assert.throws(
+      () => parse(line),
+      (error) => {
+        assert.ok(error instanceof Failure, line);
+        assert.equal(error.exitCode, 2, line);
+        assert.match(error.message, message, line);
+        assert.ok(!error.message.includes("\n"));
+        return true;
+      },
+    );
+  }
+});

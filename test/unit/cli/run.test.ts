@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { complaintOf } from "../../../src/cli/complain.ts";
+import { exitCodes } from "../../../src/cli/exit-codes.ts";
+import type { Io } from "../../../src/cli/io.ts";
+import { run } from "../../../src/cli/run.ts";
+import { ConfigurationError } from "../../../src/config/problems.ts";
+import { serveControl } from "../../../src/daemon/control.ts";
+import { createLog } from "../../../src/daemon/log.ts";
+import { exitCode, Failure } from "../../../src/net/failure.ts";
+
+async function call(line: string, io: { input?: string; outIsPublicFile?: boolean } = {}) {
+  const result = { out: "", err: "", code: 0 };
+  const fake: Io = {
+    out: (text) => {
+      result.out += text;
+    },
+    err: (text) => {
+      result.err += text;
+    },
+    read: () => Promise.resolve(io.input ?? ""),
+    outIsPublicFile: io.outIsPublicFile ?? false,
+    signals: () => assert.fail("no command here waits for signals"),
+  };
+  result.code = await run(line.split(" "), fake);
+  return result;
+}
+
+test("keys as wg makes them", async () => {
+  const made = await call("keygen");
+  assert.match(made.out, /^[A-Za-z0-9+/]{43}=\n$/);
+  assert.equal(made.err, "");
+  assert.equal((await call("pubkey", { input: made.out })).code, 0);
+  const known = await call("pubkey", { input: "RuBZkT23na2Q4QH1xfmZCfRgSgPt5s362UPAFbecTso=\n" });
+  assert.equal(known.out, "eQYNhD/Xwl6Zaq+z3QXDzNI77x8CEKqY1n5kt9bKeEI=\n");
+});
+
+test("keygen warns when others may read what it writes", async () => {
+  const made = await call("keygen", { outIsPublicFile: true });
+  assert.match(made.err, /^ipipoud: warning: others may read .*\n$/);
+  assert.equal(made.code, 0);
+});
+
+test("pubkey wants one key of 32 bytes, and shows none of it", async () => {
+  const short = Buffer.alloc(31).toString("base64");
+  const loose = "RuBZkT23na2Q4QH1xfmZCfRgSgPt5s362UPAFbecTsp=";
+  for (const input of ["", "x", short, loose, `${loose}\n${loose}`]) {
+    const { code, err, out } = await call("pubkey", { input });
+    assert.equal(code, 2);
+    assert.equal(out, "");
+    assert.match(err, /^ipipoud: standard input holds no private key; .*\n$/);
+    assert.ok(!err.includes("RuBZ"));
+  }
+});
+
+test("help holds every exit code; the version is the package's", async () => {
+  const { out } = await call("--help");
+  for (const [code, meaning] of exitCodes) assert.ok(out.includes(`  ${code}  ${meaning}\n`));
+  assert.deepEqual(
+    exitCodes.map(([code]) => code),
+    [0, ...Object.values(exitCode)],
+  );
+  assert.ok(out.split("\n").every((line) => line.length <= 100));
+  const file = new URL("../../../../package.json", import.meta.url);
+  const { version } = JSON.parse(readFileSync(file, "utf8"));
+  assert.equal((await call("--version")).out, `ipipoud ${version}\n`);
+});
+
+test("the schema is JSON", async () => {
+  const { out, code } = await call("schema");
+  assert.equal(code, 0);
+  assert.ok("properties" in JSON.parse(out));
+});
+
+test("usage errors are one line on stderr and exit code 2", async () => {
+  const { code, err, out } = await call("status --nonsense");
+  assert.deepEqual([code, out], [2, ""]);
+  assert.match(err, /^ipipoud: [^\n]+\n$/);
+});
+
+test("status and reauth ask the daemon", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "ipipoud-run-"));
+  const path = join(folder, "control.sock");
+  const queue = { received: 0, accepted: 0, refused: 0, dropped: 0 };
+  const asked: unknown[] = [];
+  const control = await serveControl({
+    path,
+    log: createLog({ level: "error", format: "text", journal: false, write: () => {} }),
+    handlers: { status: () => ({ tunnels: [], queue }), reauth: (request) => asked.push(request) },
+  });
+  t.after(async () => {
+    await control.close();
+    rmSync(folder, { recursive: true });
+  });
+  const json = await call(`status --json --control ${path}`);
+  assert.deepEqual(JSON.parse(json.out), { tunnels: [], queue });
+  assert.deepEqual(await call(`status --control ${path}`), { out: "", err: "", code: 0 });
+  assert.equal((await call(`status x --control ${path}`)).code, 2);
+  assert.equal((await call(`reauth hub/laptop --control ${path}`)).code, 0);
+  assert.deepEqual(asked, [{ command: "reauth", tunnel: "hub", peer: "laptop" }]);
+  const reload = await call(`reload --control ${path}`);
+  assert.equal(reload.code, 2);
+  assert.match(reload.err, /^ipipoud: the daemon that runs here has no command "reload"\n$/);
+  assert.equal((await call(`status --control ${path}.not`)).code, 1);
+});
+
+test("complaints", () => {
+  const failure = new Failure(exitCode.kernel, "no fou", "modprobe fou", { cause: new Error("E") });
+  assert.deepEqual(complaintOf(failure, 0), {
+    lines: ["ipipoud: no fou; modprobe fou"],
+    exitCode: 4,
+  });
+  assert.match(complaintOf(failure, 1).lines.join("\n"), /because: Error: E\n/);
+  const bug = complaintOf(new TypeError("x is\nundefined"), 0);
+  assert.deepEqual(bug, { lines: ["ipipoud: x is undefined"], exitCode: 1 });
+  assert.ok(complaintOf(new TypeError("x"), 1).lines.length > 1);
+  assert.deepEqual(complaintOf("text", 1), { lines: ["ipipoud: text"], exitCode: 1 });
+  const problem = { file: "a.yaml", line: 1, column: 2, what: "wrong", where: "", mend: undefined };
+  const broken = new ConfigurationError([
+    { ...problem, kind: "configuration" },
+    { ...problem, line: 3, kind: "privilege" },
+  ]);
+  assert.deepEqual(complaintOf(broken, 0), {
+    lines: ["ipipoud: a.yaml:1:2: wrong", "ipipoud: a.yaml:3:2: wrong"],
+    exitCode: 2,
+  });
+  const unreadable = new ConfigurationError([{ ...problem, kind: "privilege" }]);
+  assert.equal(complaintOf(unreadable, 0).exitCode, 3);
+});

@@ -1,0 +1,43 @@
+/** The edge itself, as a process: exit codes, one line, pipes that close. */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { test } from "node:test";
+
+const main = new URL("../../src/main.js", import.meta.url).pathname;
+
+function call(...args: string[]) {
+  return spawnSync(process.execPath, [main, ...args], { encoding: "utf8", timeout: 30_000 });
+}
+
+test("a failure is one line on stderr and its exit code", () => {
+  const { status, stdout, stderr } = call("nonsense");
+  assert.deepEqual([status, stdout], [2, ""]);
+  assert.match(stderr, /^ipipoud: there is no command "nonsense"[^\n]*\n$/);
+});
+
+test("success is 0, and a large output arrives whole through a pipe", () => {
+  const { status, stdout } = call("schema");
+  assert.equal(status, 0);
+  assert.doesNotThrow(() => JSON.parse(stdout));
+});
+
+test("whoever stops reading hears no complaint", async () => {
+  const child = spawn(process.execPath, [main, "schema"]);
+  child.stdout.destroy();
+  let complaint = "";
+  child.stderr.on("data", (chunk) => {
+    complaint += chunk;
+  });
+  const [code] = await once(child, "close");
+  assert.equal(code, 0);
+  assert.equal(complaint, "");
+});
+
+test("a command that the terminal interrupts ends by the signal", async () => {
+  const child = spawn(process.execPath, [main, "pubkey"]);
+  // It waits for its input; the signal finds it there or before.
+  setTimeout(() => child.kill("SIGTERM"), 200);
+  const [, signal] = await once(child, "close");
+  assert.equal(signal, "SIGTERM");
+});

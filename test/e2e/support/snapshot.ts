@@ -1,0 +1,38 @@
+/** All that a daemon could leave behind in a namespace, as one text to compare before and after. */
+import type { Host } from "./host.ts";
+
+const parts: Readonly<Record<string, string>> = {
+  links: "ip -d -j link show",
+  addresses: "ip -d -j addr show",
+  routes: "ip -d -j route show table all",
+  routes6: "ip -d -j -6 route show table all",
+  rules: "ip -d -j rule show",
+  nexthops: "ip -d -j nexthop show",
+  neighbours: "ip -d -j neigh show proxy",
+  listeners: "ip fou show",
+  ruleset: "nft -j list ruleset",
+  forwarding: "cat /proc/sys/net/ipv4/ip_forward",
+};
+
+/** Keys whose values change by themselves. */
+const volatile = new Set([
+  ...["stats", "stats64", "metainfo", "handle", "age", "expires", "used", "cache"],
+  ...["packets", "bytes", "promiscuity"],
+  ...["hello_timer", "tcn_timer", "topology_change_timer", "gc_timer"],
+]);
+
+/** Pretty-printed JSON, one key for each kind of object; equal texts mean equal state. */
+export async function snapshot(host: Host): Promise<string> {
+  const script = Object.values(parts).map((command) => `${command}\nprintf '\\036'`);
+  const texts = (await host.sh(script.join("\n"))).split("\u001e");
+  const state: Record<string, unknown> = {};
+  Object.keys(parts).forEach((name, index) => {
+    state[name] = parse((texts[index] ?? "").trim());
+  });
+  return JSON.stringify(state, (key, value: unknown) => (volatile.has(key) ? undefined : value), 2);
+}
+
+function parse(text: string): unknown {
+  if (!/^[[{]/.test(text)) return text.split("\n").sort();
+  return JSON.parse(text) as unknown;
+}

@@ -1,0 +1,15 @@
+/** Where the lab finds the project and keeps what it fetched. */
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The checkout: this file runs as dist/test/lab/paths.js. */
+export const projectRoot = resolve(fileURLToPath(new URL("../../../", import.meta.url)));
+
+/** Kernels, RAM disks and remembered answers; safe to delete at any time when nothing runs. */
+export const cacheFolder = process.env["IPIPOUD_LAB_CACHE"] ?? "/var/tmp/ipipoud-lab";
+
+/** One virtual machine at a time on a machine: whoever boots one holds this file (flock(1)). */
+export const lockFile = "/tmp/ipipoud-lab.lock";
+
+/** Files of the source tree that the compiler does not copy. */
+export const sourceFile = (...parts: string[]): string => join(projectRoot, "test", ...parts);

@@ -1,0 +1,127 @@
+/**
+ * All tests: the checks, the unit tests on this machine, then on each kernel one boot that runs every
+ * kernel and end-to-end test file. The last line has the counts of it all.
+ *
+ *   npm test [-- [--kernel 6.1|6.12|host]… [--only WORD]…]
+ *
+ * `--only e2e/roaming` runs the files whose path contains that, and leaves the checks out.
+ */
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { type Counts, readCounts, sum } from "./counts.ts";
+import { defaultKernels, runInLab } from "./lab.ts";
+import { projectRoot } from "./paths.ts";
+
+/** Seconds for all the tests of one kernel. */
+const guestTimeout = 480;
+
+const { values } = parseArgs({
+  options: {
+    kernel: { type: "string", multiple: true },
+    only: { type: "string", multiple: true },
+  },
+});
+const only = values.only ?? [];
+
+function heading(text: string): void {
+  process.stdout.write(`\n== ${text}\n`);
+}
+
+const failure: Counts = { passed: 0, failed: 1, skipped: 0 };
+
+/** Compiled test files below dist/test/FOLDER whose source is still there. */
+async function testFiles(folder: string): Promise<string[]> {
+  const below = join("dist", "test", folder);
+  const names = await readdir(join(projectRoot, below), { recursive: true }).catch(() => []);
+  return names
+    .filter((name) => name.endsWith(".test.js"))
+    .filter((name) => existsSync(join(projectRoot, "test", folder, name.replace(/\.js$/, ".ts"))))
+    .map((name) => join(below, name))
+    .filter((file) => only.length === 0 || only.some((word) => file.includes(word)))
+    .sort();
+}
+
+/** node's arguments for two reports: one for people, one for {@link readCounts}. */
+function reporters(file: string): string[] {
+  return [
+    ...["--enable-source-maps", "--test-reporter=spec", "--test-reporter-destination=stdout"],
+    ...[`--test-reporter=${join(projectRoot, "dist/test/lab/counts.js")}`],
+    `--test-reporter-destination=${file}`,
+  ];
+}
+
+function runHereAndNow(program: string, args: readonly string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      cwd: projectRoot,
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+    child.on("error", reject);
+    child.on("close", (code) => resolve(code ?? 1));
+  });
+}
+
+async function check(): Promise<Counts[]> {
+  if (only.length > 0) return [];
+  heading("checks: linter, formatter, types, import directions");
+  return (await runHereAndNow("npm", ["run", "--silent", "check"])) === 0 ? [] : [failure];
+}
+
+async function unitTests(): Promise<Counts[]> {
+  const files = await testFiles("unit");
+  if (files.length === 0) return only.length > 0 ? [] : [failure];
+  heading(`unit tests: ${files.length} files`);
+  const folder = await mkdtemp(join(tmpdir(), "ipipoud-test-"));
+  try {
+    const report = join(folder, "counts");
+    const code = await runHereAndNow(process.execPath, ["--test", ...reporters(report), ...files]);
+    return verdict(await readCounts(report), code);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function kernelTests(kernel: string): Promise<Counts[]> {
+  const files = [...(await testFiles("kernel")), ...(await testFiles("e2e"))];
+  if (files.length === 0) return only.length > 0 ? [] : [failure];
+  heading(`kernel ${kernel}: ${files.length} files`);
+  let counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  let code = 1;
+  try {
+    const all = "dist/test/lab/all.js";
+    code = await runInLab({
+      kernel,
+      command: (results) => [
+        ...[process.execPath, ...reporters(join(results, "counts"))],
+        ...[all, ...files],
+      ],
+      timeout: guestTimeout,
+      results: async (folder) => {
+        counts = await readCounts(join(folder, "counts"));
+      },
+    });
+  } catch (error) {
+    process.stdout.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  }
+  return verdict(counts, code);
+}
+
+/** A run that ended badly without a failed test to show for it, or with no test at all, has failed too. */
+function verdict(counts: Counts, code: number): Counts[] {
+  const silent = counts.failed === 0 && (code !== 0 || counts.passed === 0);
+  return silent ? [counts, failure] : [counts];
+}
+
+const all = [...(await check()), ...(await unitTests())];
+for (const kernel of values.kernel ?? (await defaultKernels())) {
+  all.push(...(await kernelTests(kernel)));
+}
+const { passed, failed, skipped } = sum(all);
+if (skipped > 0)
+  process.stdout.write(`\n${skipped} skipped: nothing may be, so they count as failed\n`);
+process.stdout.write(`\n${passed} passed, ${failed + skipped} failed\n`);
+process.exitCode = failed + skipped === 0 && passed > 0 ? 0 : 1;

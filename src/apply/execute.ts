@@ -2,13 +2,13 @@
 import { devicesOf } from "../kernel/devices.ts";
 import { FOU_GENL_NAME } from "../kernel/fou.ts";
 import { findFamily, type GenericFamily } from "../kernel/genetlink.ts";
-import { dumpLinks, setLinkAlias, setLinkUp } from "../kernel/link.ts";
+import { dumpLinks } from "../kernel/link.ts";
 import { exitCode, Failure } from "../net/failure.ts";
 import type { Devices } from "../net/objects.ts";
 import { KernelError } from "../netlink/errors.ts";
-import type { Request } from "../netlink/request.ts";
 import type { Step } from "../plan/diff.ts";
 import type { Change } from "./change.ts";
+import { makeLinks } from "./make-links.ts";
 import { messagesOf } from "./messages.ts";
 import { executeRuleset } from "./nftables/execute.ts";
 import type { Sockets } from "./sockets.ts";
@@ -37,12 +37,13 @@ async function executeSteps(sockets: Sockets, steps: readonly Step[]): Promise<v
   }
   let devices = await readDevices(sockets);
   for (const run of runs(steps)) {
-    await executeRun(sockets, run, devices, fou);
+    const newLinks = run.flatMap(({ action, resource }) =>
+      action === "add" && resource.object === "link" ? [resource] : [],
+    );
+    if (newLinks.length > 0) await makeLinks(sockets.route, newLinks, devices);
+    else await executeRun(sockets, run, devices, fou);
     if (run.some(({ action, resource }) => resource.object === "link" && action !== "change")) {
       devices = await readDevices(sockets);
-      const added = run.filter(({ action }) => action === "add");
-      const finishing = added.flatMap((step) => finishLink(step, devices));
-      throwFirst(await sockets.route.requestAll(finishing));
     }
   }
 }
@@ -77,14 +78,6 @@ async function executeRun(
   throwFirst(
     results.filter((error, i) => !(messages[i]?.removing === true && GONE.has(error?.code ?? ""))),
   );
-}
-
-/** The kernel takes no alias with a new device. */
-function finishLink({ resource }: Step, devices: Devices): Request[] {
-  const index = resource.object === "link" ? devices.index(resource.spec.name) : undefined;
-  if (resource.object !== "link" || index === undefined) return [];
-  const alias = setLinkAlias(index, resource.spec.alias);
-  return resource.spec.up ? [alias, setLinkUp(index)] : [alias];
 }
 
 async function readDevices({ route }: Sockets): Promise<Devices> {

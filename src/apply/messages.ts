@@ -4,10 +4,11 @@ import { isDeepStrictEqual } from "node:util";
 import { deleteAddress, newAddress } from "../kernel/address.ts";
 import { addListener, deleteListener } from "../kernel/fou.ts";
 import type { GenericFamily } from "../kernel/genetlink.ts";
-import { changeLink, deleteLink, newLink, setLinkUp } from "../kernel/link.ts";
+import { changeLink, deleteLink, newLink, setLinkAlias, setLinkUp } from "../kernel/link.ts";
 import { deleteProxy, newProxy } from "../kernel/neighbour.ts";
 import { deleteNexthop, newNexthop, replaceNexthop } from "../kernel/nexthop.ts";
 import { deleteRoute, newRoute, replaceRoute } from "../kernel/route.ts";
+import { deviceIndex } from "../kernel/rtnetlink.ts";
 import { deleteRule, newRule } from "../kernel/rule.ts";
 import type { Devices } from "../net/objects.ts";
 import type { Request } from "../netlink/request.ts";
@@ -35,10 +36,19 @@ export function messagesOf(step: Step, devices: Devices, fou: GenericFamily): Me
   return requests.map((request) => ({ family: "route", request }));
 }
 
+/**
+ * A new device, the sign that it is ours, and up. By its index, so that where it can't be made the rest
+ * meets no device (ENODEV), whoever has the name.
+ */
+export function linkRequests({ spec }: LinkResource, devices: Devices, index: number): Request[] {
+  const made = [newLink(spec, devices, index), setLinkAlias(index, spec.alias)];
+  return spec.up ? [...made, setLinkUp(index)] : made;
+}
+
 function addRequests(resource: Exclude<Resource, { object: "fou" }>, devices: Devices): Request[] {
   switch (resource.object) {
     case "link":
-      return [newLink(resource.spec, devices)];
+      throw new RangeError("devices are made by linkRequests()");
     case "address":
       return [newAddress(resource.spec, devices)];
     case "route":
@@ -100,8 +110,8 @@ function linkChanges(
   previous: Resource | undefined,
   devices: Devices,
 ): Request[] {
-  const index = devices.index(resource.spec.name);
-  if (index === undefined) return [newLink(resource.spec, devices)];
+  const { name } = resource.spec;
+  const index = deviceIndex(devices, name, `RTM_NEWLINK ${name} (change)`);
   if (previous?.object !== "link") return [changeLink(index, resource.spec, devices)];
   const { up: wasUp, ...before } = previous.spec;
   const { up, ...after } = resource.spec;

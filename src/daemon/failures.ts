@@ -52,6 +52,13 @@ function kernelFailure(error: KernelError): Failure {
         "something else holds this UDP port (`ss -ulnp`, `ip fou show`): stop it, or set another in `listen`",
         cause,
       );
+    case "EADDRNOTAVAIL":
+      return new Failure(
+        exitCode.runtime,
+        message,
+        "no device has this outer address (yet): start later, or set `listen` to an address of this host",
+        cause,
+      );
     case "EEXIST":
       return new Failure(
         exitCode.conflict,

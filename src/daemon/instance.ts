@@ -54,6 +54,8 @@ export class Instance {
   readonly #writer: Writer;
   readonly #tunnels: Tunnels;
   #queue: PacketQueue | undefined;
+  #waiting: Waiting | undefined;
+  #started = false;
   #host: Host = { links: [], addresses: [], routes: [] };
 
   constructor(options: InstanceOptions) {
@@ -80,17 +82,21 @@ export class Instance {
     const situation = await firstSituation(configuration, this.#ids, observation);
     demandNoConflict(findingsOf(configuration, observation, situation));
     this.#take(observation, situation);
-    this.#openDiallers();
-    // Bound before anything is changed: it may be somebody else's.
-    this.#openQueue();
     try {
+      this.#openDiallers();
+      // Bound before anything is changed: it may be somebody else's.
+      this.#openQueue();
+      const first = new Map([...this.#peers.all()].map((peer) => [peer, peer.wanted]));
       await this.#applier.start(this.#situation(), observation);
+      for (const [peer, endpoint] of first) peer.applied = endpoint;
     } catch (error) {
       this.#close();
       throw error;
     }
-    for (const peer of this.#peers.all()) peer.applied = peer.wanted;
     this.#listen();
+    // Proofs that came meanwhile are written now.
+    this.#writer.begin();
+    this.#started = true;
     for (const dialler of this.#diallers.values()) dialler.now();
   }
 
@@ -108,6 +114,7 @@ export class Instance {
 
   /** Authenticates to dialled peers now; gives how many. */
   reauth(tunnel?: string, peer?: string): number {
+    this.#demandStarted();
     const chosen = this.#select(tunnel, peer).filter((one) => this.#diallers.has(one));
     for (const one of chosen) this.#diallers.get(one)?.now();
     return chosen.length;
@@ -115,12 +122,14 @@ export class Instance {
 
   /** Their proofs and replay marks are forgotten; gives how many. */
   forget(tunnel: string, peer: string): number {
+    this.#demandStarted();
     const chosen = this.#select(tunnel, peer);
     for (const one of chosen) this.#tunnels.forget(one);
     return chosen.length;
   }
 
   async status(): Promise<Status> {
+    this.#demandStarted();
     const links = await lookAtLinks(this.#options.sockets);
     const counters = this.#queue?.counters();
     const received = counters?.received ?? 0;
@@ -144,8 +153,6 @@ export class Instance {
       },
     };
   }
-
-  #waiting: Waiting | undefined;
 
   #take(observation: Observation, situation: Situation): void {
     this.#host = observation;
@@ -212,8 +219,7 @@ export class Instance {
     const receiver = this.#waiting;
     queue.start(
       (packet) => receiver.receive(packet),
-      (error) =>
-        emit({ event: "failed", tunnel: null, peer: null, endpoint: null, reason: error.message }),
+      (error) => this.#complain(error),
     );
   }
 
@@ -237,7 +243,7 @@ export class Instance {
     const interfaces = new Set(configuration.tunnels.map((tunnel) => tunnel.interface));
     const close = watchHost(addon, interfaces, {
       onTunnelChanged: (device, how) => this.#writer.reconcile(`${device} ${how}`),
-      onHostChanged: () => void this.#followHost(),
+      onHostChanged: () => this.#followHost().catch((error) => this.#complain(error)),
       onLoss: () => this.#writer.reconcile("events of the kernel were lost"),
     });
     this.#closers.push(close);
@@ -249,6 +255,15 @@ export class Instance {
     }, CLOCK_INTERVAL);
     clock.unref();
     this.#closers.push(() => clearInterval(clock));
+  }
+
+  #demandStarted(): void {
+    if (!this.#started) throw new Failure(exitCode.runtime, "it is still starting", "ask again");
+  }
+
+  #complain(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#options.emit({ event: "failed", tunnel: null, peer: null, endpoint: null, reason });
   }
 
   /** Addresses or routes outside have changed: do our tunnels still leave from where they did? */

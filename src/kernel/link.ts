@@ -99,16 +99,18 @@ export const IPTUN = table({
 /**
  * A new ipip device, down and **without its alias**: the kernel ignores IFLA_IFALIAS where it makes a device
  * (rtnl_create_link). So send setLinkAlias() right behind, best in one requestAll().
- * EEXIST: the name is taken, or another device has this local and remote. A fixed ttl turns path-MTU
- * discovery on, whatever is said here (ip_tunnel_newlink).
+ * EEXIST: the name or the index is taken, or another device has this local and remote. A fixed ttl turns path-MTU
+ * discovery on, whatever is said of that (ip_tunnel_netlink_parms).
+ *
+ * @param index The device's own; 0: the kernel chooses.
  */
-export function newLink(link: TunnelLink, devices: Devices): Request {
+export function newLink(link: TunnelLink, devices: Devices, index = 0): Request {
   const operation = `RTM_NEWLINK ${link.name}`;
   return {
     operation,
     type: RTM_NEWLINK,
     flags: NLM_F_CREATE | NLM_F_EXCL,
-    payload: linkPayload(0, { name: link.name, ...settings(link, devices, operation) }),
+    payload: linkPayload(index, { name: link.name, ...settings(link, devices, operation) }),
   };
 }
 

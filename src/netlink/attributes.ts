@@ -372,13 +372,3 @@ export function listOf<T>(item: Attribute<T>): AttributeType<readonly T[]> {
     },
   };
 }
-
-/** For tables that hold themselves: looked up at the first use. */
-export function lazy<T>(type: () => AttributeType<T>, isNested = true): AttributeType<T> {
-  return {
-    nested: isNested,
-    size: (value) => type().size(value),
-    write: (value, into, at) => type().write(value, into, at),
-    read: (payload) => type().read(payload),
-  };
-}

@@ -11,6 +11,8 @@ import type { KnownEndpoint, Underlay } from "./situation.ts";
 
 const ANY: Prefix = parsePrefix("0.0.0.0/0") ?? { address: "0.0.0.0" as IpAddress, length: 0 };
 const IPPROTO_IPIP = 4;
+/** More is EINVAL (net/ipv4/ip_tunnel.c), which a tunnel over the loopback device would run into. */
+const LARGEST_MTU = 65_535 - 28;
 
 export interface TunnelContext {
   readonly table: string;
@@ -67,7 +69,7 @@ export function tunnelLink(
       name: tunnel.interface,
       alias: aliasOf(table, tunnel.name),
       // Outer IPv4 and UDP headers: 20 + 8 bytes.
-      mtu: tunnel.mtu ?? underlay.mtu - 28,
+      mtu: tunnel.mtu ?? Math.min(underlay.mtu - 28, LARGEST_MTU),
       up: true,
       ipip: {
         local: localOf(context),

@@ -101,6 +101,8 @@ export function stateOf(peer: Peer): PeerState {
     case "static":
       return "static";
     case "dial":
+      // Nothing is proven either way: it is simply there.
+      if (peer.config.identity.kind === "none" && peer.wanted !== undefined) return "static";
       return peer.wanted !== undefined && peer.answered ? "authenticated" : "connecting";
     case "wait":
       if (peer.wanted !== undefined) return "authenticated";

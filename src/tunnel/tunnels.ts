@@ -63,10 +63,9 @@ export class Tunnels {
   /** What a dead daemon left in the kernel and we take over. */
   adopt(peer: Peer, endpoint: Endpoint, remaining: number | undefined, now = Date.now()): boolean {
     if (!this.#place(peer, endpoint)) return false;
-    const { authLifetime, role } = peer.config;
-    // The lifetime may be a new one: what a proof was given without end ends all the same.
-    const limit = role === "wait" && authLifetime > 0 ? authLifetime : undefined;
-    const left = remaining === undefined ? limit : Math.min(remaining, limit ?? remaining);
+    const { authLifetime } = peer.config;
+    // The lifetime may be another one by now; then the configuration's word counts.
+    const left = authLifetime === 0 ? undefined : Math.min(remaining ?? authLifetime, authLifetime);
     peer.applied = endpoint;
     peer.remaining = left;
     this.#expireAfter(peer, left, now);

@@ -70,8 +70,8 @@ export class Waiting {
     };
     const answer = at.door.judge(payload, source, now, allowance);
     if (answer.kind === "proven") {
-      this.#accepted++;
-      this.#options.tunnels.proven(answer.peer, source, now);
+      if (this.#options.tunnels.proven(answer.peer, source, now)) this.#accepted++;
+      else this.#refused++;
       return;
     }
     this.#refused++;

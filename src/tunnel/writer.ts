@@ -22,6 +22,7 @@ export class Writer {
   #running: Promise<void> | undefined;
   #pause = 0;
   #retry: NodeJS.Timeout | undefined;
+  #begun = false;
   #closed = false;
   /** Whoever waits for what is decided now to be written. */
   #waiting: (() => void)[] = [];
@@ -31,6 +32,12 @@ export class Writer {
     this.#peers = peers;
     this.#situation = situation;
     this.#emit = emit;
+  }
+
+  /** The first state stands: from now on what is wanted is written. Until then it gathers. */
+  begin(): void {
+    this.#begun = true;
+    this.#start();
   }
 
   /** This peer's endpoint, or the time its proof lasts, is to be written. */
@@ -65,7 +72,8 @@ export class Writer {
   }
 
   #start(): void {
-    if (this.#running !== undefined || this.#closed || this.#retry !== undefined) return;
+    if (!this.#begun || this.#closed) return;
+    if (this.#running !== undefined || this.#retry !== undefined) return;
     this.#running = this.#drain().finally(() => {
       this.#running = undefined;
       for (const resolve of this.#waiting.splice(0)) resolve();

@@ -45,9 +45,9 @@ export type Judgement =
     };
 
 /** Packets remembered within one second; honest clients send one or two. */
-const perSecond = 64;
-/** Packets remembered within a window; beyond it the oldest second is closed. */
-const perWindow = 256;
+const perSecond = 1024;
+/** Packets remembered within a window; beyond it the oldest second is closed, but no second that is still filling. */
+const perWindow = 2 * perSecond;
 
 /** `now` in milliseconds since 1970. */
 export function judge(

@@ -60,18 +60,10 @@ async function served(ends: Ends, allowedIPs: string[], waiting: number): Promis
       allowedIPs: [`10.${number >> 8}.${number & 255}.1/32`],
     };
   }
-  const hub = await Daemon.start(
-    ends.tested,
-    JSON.stringify({
-      tunnels: {
-        ipipou0: {
-          listen: `${testedAddress}:${testedPort}`,
-          address: `${testedInner}/24`,
-          peers,
-        },
-      },
-    }),
-  );
+  const listen = `${testedAddress}:${testedPort}`;
+  const hub = await Daemon.start(ends.tested, {
+    tunnels: { ipipou0: { listen, address: `${testedInner}/24`, peers } },
+  });
   const client = await Daemon.start(
     ends.peer,
     `tunnels:

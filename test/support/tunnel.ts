@@ -58,6 +58,7 @@ export function world(config: Configuration) {
     return { ...situation(config), endpoints: new Map(endpoints) };
   };
   const writer = new Writer(applier, peers, now, emit);
+  writer.begin();
   const locals = new Map<string, string>();
   const localOf = (peer: Peer) =>
     ipAddress(locals.get(peer.tunnel.name) ?? peer.tunnel.listen.address ?? "240.0.0.1");
@@ -67,7 +68,7 @@ export function world(config: Configuration) {
     if (found === undefined) throw new TypeError(`no peer ${key}`);
     return found;
   };
-  return { events, emit, peers, applier, writer, tunnels, peer, locals, localOf };
+  return { events, emit, peers, applier, situation: now, writer, tunnels, peer, locals, localOf };
 }
 
 /** Lets promises that are ready go on, without a timer. */

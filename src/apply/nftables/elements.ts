@@ -90,7 +90,7 @@ function prefixChain(tunnel: GateTunnel, peer: GatePeer): Chain {
     rules: [
       ...(waits ? noAuthentication(tunnel, otherwise) : []),
       ...prefixes.map((prefix) => rule(within(inner.source, prefix), accepted)),
-      ...(any && !waits ? [] : [rule(otherwise)]),
+      ...(any ? [] : [rule(otherwise)]),
     ],
   };
 }

@@ -65,13 +65,13 @@ function sendingChain(tunnel: GateTunnel): Chain {
       kind: "lookup",
       set: destinationPortMap(tunnel.name),
       from: 0,
-      to: 1,
+      to: 0,
       invert: false,
     },
     {
       kind: "payload-write",
       ...udp.destinationPort,
-      from: 1,
+      from: 0,
       // "Updating" a checksum of 0 (none) would make it a wrong one.
       checksum: tunnel.checksum
         ? { type: "inet", offset: UDP_CHECKSUM, pseudoHeader: false }

@@ -63,7 +63,7 @@ export function newSet(table: TableName, set: NftSet): Request {
       keyType: typeNumber(key),
       keyLength: keyBytes(set),
       dataType: data && dataTypeNumber(data),
-      dataLength: data === undefined || data.type === "verdict" ? undefined : data.bytes,
+      dataLength: data?.bytes,
       // Only names a set within its own batch; the kernel insists on having one.
       id: 1,
       description: set.size > 0 ? { size: set.size } : undefined,

@@ -49,6 +49,8 @@ export function plainUserdata(key: readonly Field[], data: Field | undefined): H
     Buffer.concat([
       item(KEY_BYTE_ORDER, number(order)),
       ...(data === undefined ? [] : [item(DATA_BYTE_ORDER, number(byteOrder(data)))]),
+      // A typeof without fields, as nft has it for a concatenation of types.
+      ...(more.length > 0 ? [item(KEY_TYPEOF, expression(EXPR_CONCAT, Buffer.alloc(0)))] : []),
       ...(data === undefined ? [] : [item(DATA_INTERVAL, number(0))]),
     ]),
   );

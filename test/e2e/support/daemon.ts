@@ -8,8 +8,11 @@ import type { Program } from "./program.ts";
 
 export const mainFile = join(projectRoot, "dist/src/main.js");
 
+/** YAML as text, or a plain object, which is written as JSON. */
+export type Config = string | Readonly<Record<string, unknown>>;
+
 export interface DaemonOptions {
-  /** Files beside the YAML: name → content (secrets, keys). */
+  /** Files beside the configuration: name → content (secrets, keys). */
   readonly files?: Readonly<Record<string, string>>;
   /** Further arguments, `-v` for example. */
   readonly args?: readonly string[];
@@ -19,12 +22,13 @@ export interface DaemonOptions {
 /**
  * A configuration in a folder of its own and the process that runs it, again and again if need be.
  * The hosts share one file system, so `control` and `stateDirectory` are set to that folder unless
- * the text sets them.
+ * the configuration sets them.
  */
 export class Daemon {
   readonly host: Host;
   readonly folder: string;
   readonly #options: DaemonOptions;
+  #configFile = "";
   #program: Program | undefined;
 
   private constructor(host: Host, folder: string, options: DaemonOptions) {
@@ -34,10 +38,10 @@ export class Daemon {
   }
 
   /** Writes the configuration; starts nothing. */
-  static async prepare(host: Host, yaml: string, options: DaemonOptions = {}): Promise<Daemon> {
+  static async prepare(host: Host, config: Config, options: DaemonOptions = {}): Promise<Daemon> {
     const folder = await mkdtemp(join(tmpdir(), `ipipoud-${host.name}-`));
     const daemon = new Daemon(host, folder, options);
-    await daemon.configure(yaml);
+    await daemon.configure(config);
     for (const [name, content] of Object.entries(options.files ?? {})) {
       await writeFile(join(folder, name), content, { mode: 0o600 });
     }
@@ -45,14 +49,15 @@ export class Daemon {
   }
 
   /** Starts it and waits until it is ready. */
-  static async start(host: Host, yaml: string, options: DaemonOptions = {}): Promise<Daemon> {
-    const daemon = await Daemon.prepare(host, yaml, options);
+  static async start(host: Host, config: Config, options: DaemonOptions = {}): Promise<Daemon> {
+    const daemon = await Daemon.prepare(host, config, options);
     await daemon.start();
     return daemon;
   }
 
+  /** The file of the last {@link configure}. */
   get configFile(): string {
-    return join(this.folder, "ipipoud.yaml");
+    return this.#configFile;
   }
 
   /** The process of the last start. */
@@ -67,12 +72,17 @@ export class Daemon {
   }
 
   /** Replaces the configuration; a running daemon does not know yet. */
-  async configure(yaml: string): Promise<void> {
-    const own = [
-      ...(/^control:/m.test(yaml) ? [] : [`control: ${join(this.folder, "control.sock")}`]),
-      ...(/^stateDirectory:/m.test(yaml) ? [] : [`stateDirectory: ${join(this.folder, "state")}`]),
-    ];
-    await writeFile(this.configFile, `${yaml}\n${own.join("\n")}\n`);
+  async configure(config: Config): Promise<void> {
+    const own = {
+      control: join(this.folder, "control.sock"),
+      stateDirectory: join(this.folder, "state"),
+    };
+    const text = typeof config === "string";
+    this.#configFile = join(this.folder, text ? "ipipoud.yaml" : "ipipoud.json");
+    await writeFile(
+      this.#configFile,
+      text ? withDefaults(config, own) : JSON.stringify({ ...own, ...config }),
+    );
   }
 
   /** Starts the process without waiting for anything. */
@@ -112,4 +122,10 @@ export class Daemon {
     await this.#program?.stop("SIGTERM");
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+/** The YAML with a line for each key that it does not have. */
+function withDefaults(yaml: string, values: Readonly<Record<string, string>>): string {
+  const missing = Object.entries(values).filter(([key]) => !new RegExp(`^${key}:`, "m").test(yaml));
+  return `${yaml}\n${missing.map(([key, value]) => `${key}: ${value}\n`).join("")}`;
 }

@@ -78,6 +78,11 @@ test("a new tunnel without FOU, to any remote, is what ip sends", () => {
   assertSameAs("link-add-ipip", newLink(plain, known), { header, nests, except });
 });
 
+test("a new tunnel with an index of our choice is what ip sends when it is told one", () => {
+  const except = { "18/2/9": PROTOCOL };
+  assertSameAs("link-add-ipip-fou", newLink(direct, known, 20), { header, nests, except });
+});
+
 test("a change is what ip sends, everything included", () => {
   const { ipip } = direct;
   const fou = { sourcePort: 10000, destinationPort: 20001, checksum: false };

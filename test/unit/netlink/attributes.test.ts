@@ -2,13 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ipAddress } from "../../../src/net/address.ts";
 import {
-  type AttributeType,
   attr,
   bytes,
   encoded,
   flag,
   ip,
-  lazy,
   listOf,
   MalformedMessage,
   nested,
@@ -167,21 +165,4 @@ test("what is too much for an attribute, or in no table, is refused when encodin
   });
   assert.throws(() => ALL.encode({ nothing: 1 } as never), TypeError);
   assert.throws(() => ALL.encode({ u8: 256 }), RangeError);
-});
-
-test("a table may hold itself", () => {
-  interface Tree {
-    readonly leaf?: number | undefined;
-    readonly branch?: Tree | undefined;
-  }
-  const TREE = table({
-    leaf: attr(1, u8, "T_LEAF"),
-    branch: attr<Tree>(
-      2,
-      lazy((): AttributeType<Tree> => nested(TREE)),
-      "T_BRANCH",
-    ),
-  });
-  const value: Tree = { leaf: 1, branch: { branch: { leaf: 3 } } };
-  assert.deepEqual(TREE.decode(TREE.encode(value)), value);
 });

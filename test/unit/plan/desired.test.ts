@@ -19,6 +19,7 @@ import {
   prefix,
   situation,
   tunnel,
+  underlay,
 } from "../../support/configuration.ts";
 
 type Kind = Resource["object"];
@@ -90,6 +91,11 @@ test("direct, proven: device and listener have the peer's address and port", () 
   assert.equal(of("link")[0]?.ipip.remote, "198.51.100.2");
   assert.equal(of("link")[0]?.ipip.fou?.destinationPort, 40_001);
   assert.deepEqual([of("fou")[0]?.peer, of("fou")[0]?.peerPort], ["198.51.100.2", 40_001]);
+});
+
+test("the largest device outside still leaves an MTU that the kernel takes", () => {
+  const underlays = new Map([["t", underlay({ mtu: 65_536 })]]);
+  assert.equal(resources(one(), {}, { underlays }).of("link")[0]?.mtu, 65_507);
 });
 
 test("what the configuration says of the device reaches it", () => {

@@ -182,7 +182,7 @@ test(
 );
 
 test(
-  "adopting without an end where the configuration has one by now: it ends",
+  "adopting with another lifetime than the configuration has by now: the configuration counts",
   withTimers(async () => {
     const { tunnels, peer } = hub({ authLifetime: 60_000 });
     tunnels.adopt(peer("h/a"), X, undefined);
@@ -191,7 +191,8 @@ test(
     assert.equal(stateOf(peer("h/a")), "expired");
     assert.equal(stateOf(peer("h/b")), "expired");
     const endless = hub();
-    endless.tunnels.adopt(endless.peer("h/a"), X, undefined);
+    endless.tunnels.adopt(endless.peer("h/a"), X, 5000);
+    assert.equal(endless.peer("h/a").remaining, undefined);
     mock.timers.tick(1000 * HOUR);
     assert.equal(stateOf(endless.peer("h/a")), "authenticated");
   }),

@@ -87,6 +87,14 @@ test("what proves nothing is counted, and named with tunnel, source and reason",
   assert.match(event?.reason ?? "", /wrong key/);
 });
 
+test("a good proof from an address that another holds is no proof taken", () => {
+  const { receiver, peer } = waiting(2);
+  receiver.receive(packet(), NOW);
+  receiver.receive(packet(here, { ...there, port: 7 }, Buffer.alloc(32, 2)), NOW);
+  assert.deepEqual([receiver.accepted, receiver.refused], [1, 1]);
+  assert.equal(peer("t/k1").wanted, undefined);
+});
+
 test("packets for other addresses and ports are nobody's business", () => {
   const { receiver, events } = waiting();
   receiver.receive(packet(at("203.0.113.1:10001")), NOW);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
+import { Writer } from "../../../src/tunnel/writer.ts";
 import { at, configuration, peer, tunnel } from "../../support/configuration.ts";
 import { turns, world } from "../../support/tunnel.ts";
 
@@ -196,4 +197,18 @@ test("close waits for the write under way, and none starts after it", async () =
   assert.equal(applier.moves.length, 1);
   assert.equal(applier.reconciled.length, 0);
   await writer.settled();
+});
+
+test("before the first state stands nothing is written; what gathered goes out then", async () => {
+  const { applier, peers, emit, situation, peer } = hub(2);
+  const writer = new Writer(applier, peers, situation, emit);
+  writer.touch(peer("h/p0"));
+  await turns();
+  assert.equal(applier.moves.length, 0, "a start that is under way writes alone");
+  writer.begin();
+  await writer.settled();
+  assert.deepEqual(
+    applier.moves.map((moves) => moves.map((m) => m.peer.name)),
+    [["p0"]],
+  );
 });

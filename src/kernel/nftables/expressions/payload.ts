@@ -70,15 +70,15 @@ export const payload: ExpressionCodec<PayloadLoad | PayloadWrite> = {
       return PAYLOAD.encode({ to: expression.to, base, offset, length });
     }
     const { from, checksum } = expression;
-    const inet = checksum.type === "inet" ? checksum : undefined;
+    if (checksum.type === "none") return PAYLOAD.encode({ from, base, offset, length });
     return PAYLOAD.encode({
       from,
       base,
       offset,
       length,
-      checksumType: inet ? NFT_PAYLOAD_CSUM_INET : NFT_PAYLOAD_CSUM_NONE,
-      checksumOffset: inet?.offset ?? 0,
-      checksumFlags: inet?.pseudoHeader === true ? NFT_PAYLOAD_L4CSUM_PSEUDOHDR : undefined,
+      checksumType: NFT_PAYLOAD_CSUM_INET,
+      checksumOffset: checksum.offset,
+      checksumFlags: checksum.pseudoHeader ? NFT_PAYLOAD_L4CSUM_PSEUDOHDR : undefined,
     });
   },
   decode: (data) => {

@@ -1,0 +1,92 @@
+/**
+ * New devices, never without the sign that they are ours: the kernel takes the alias only from a second
+ * message, and a kill between the two would leave a device that the next start takes for foreign. Both
+ * go out in one datagram, which send(2) works through to its end; the second names the device by an index
+ * that we have chosen.
+ */
+import { randomInt } from "node:crypto";
+import { devicesOf } from "../kernel/devices.ts";
+import { dumpLinks } from "../kernel/link.ts";
+import type { Devices } from "../net/objects.ts";
+import type { Netlink } from "../netlink/connection.ts";
+import type { KernelError } from "../netlink/errors.ts";
+import type { LinkResource } from "../plan/resources.ts";
+import { linkRequests } from "./messages.ts";
+
+/**
+ * Indexes are chosen from here. Far from where the kernel counts (one up for each new device), because
+ * a device that someone else made meanwhile under the index would get our alias.
+ */
+const FIRST_INDEX = 1 << 20;
+const LAST_INDEX = 1 << 24;
+
+/** requestAll() splits no more than 128 messages. */
+const LINKS_AT_ONCE = 40;
+
+/** An index that was free is taken: once would be remarkable. */
+const ATTEMPTS = 5;
+
+const TAKEN: ReadonlySet<string> = new Set(["EEXIST", "EBUSY"]);
+
+/** Throws the first refusal; devices of the same call may stand then. */
+export async function makeLinks(
+  route: Pick<Netlink, "requestAll" | "dump">,
+  links: readonly LinkResource[],
+  devices: Devices,
+  chooseIndex: (devices: Devices) => number = freeIndex,
+): Promise<void> {
+  for (let first = 0; first < links.length; first += LINKS_AT_ONCE) {
+    const some = links.slice(first, first + LINKS_AT_ONCE);
+    await makeSome(route, some, devices, chooseIndex);
+  }
+}
+
+async function makeSome(
+  route: Pick<Netlink, "requestAll" | "dump">,
+  links: readonly LinkResource[],
+  before: Devices,
+  chooseIndex: (devices: Devices) => number,
+): Promise<void> {
+  let devices = before;
+  let left = links;
+  for (let attempt = 1; left.length > 0; attempt++) {
+    const chosen = new Set<number>();
+    const made = left.map((link) => {
+      let index = chooseIndex(devices);
+      while (chosen.has(index)) index = chooseIndex(devices);
+      chosen.add(index);
+      return { link, index, requests: linkRequests(link, devices, index) };
+    });
+    const results = await route.requestAll(made.flatMap(({ requests }) => requests));
+    let at = 0;
+    const refused = made.flatMap(({ link, index, requests }) => {
+      const errors = results.slice(at, at + requests.length);
+      at += requests.length;
+      const error = errors.find((one) => one !== undefined);
+      return error === undefined ? [] : [{ link, index, error }];
+    });
+    if (refused.length === 0) return;
+    devices = devicesOf(await route.dump(dumpLinks(false)));
+    for (const one of refused) {
+      if (attempt === ATTEMPTS || !isIndexTaken(one, devices)) throw one.error;
+    }
+    left = refused.map(({ link }) => link);
+  }
+}
+
+/** EEXIST stands for a name, an index and a pair of addresses alike. */
+function isIndexTaken(
+  refused: { link: LinkResource; index: number; error: KernelError },
+  devices: Devices,
+): boolean {
+  const { link, index, error } = refused;
+  if (!TAKEN.has(error.code) || devices.index(link.spec.name) !== undefined) return false;
+  return devices.name(index) !== undefined;
+}
+
+function freeIndex(devices: Devices): number {
+  for (;;) {
+    const index = randomInt(FIRST_INDEX, LAST_INDEX);
+    if (devices.name(index) === undefined) return index;
+  }
+}

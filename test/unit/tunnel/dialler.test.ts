@@ -1,0 +1,334 @@
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import type { PeerConfig } from "../../../src/config/model.ts";
+import type { Endpoint } from "../../../src/net/address.ts";
+import { Dialler } from "../../../src/tunnel/dialler.ts";
+import { parseDatagram } from "../../../src/wire/datagram.ts";
+import { loadSignatures } from "../../../src/wire/signatures.ts";
+import { at, configuration, dialled, tunnel } from "../../support/configuration.ts";
+import { turns, world } from "../../support/tunnel.ts";
+
+const signatures = await loadSignatures();
+const here = at("192.0.2.7:51000");
+const hub = at("203.0.113.1:10000");
+
+type Clock = ReturnType<typeof start>;
+
+function start(over: Partial<PeerConfig> = {}) {
+  const parts = world(configuration([tunnel("d", [dialled("hub", over)])]));
+  const net = {
+    source: here as Endpoint | undefined,
+    /** What the name resolves to; an Error is thrown. */
+    name: hub as Endpoint | Error,
+    lookups: 0,
+    sent: [] as { to: Endpoint; at: number; packet: Buffer }[],
+    sendError: undefined as Error | undefined,
+    received: 0n,
+    transmitted: 0n,
+    trafficError: undefined as Error | undefined,
+    /** A packet that is under way until this is called. */
+    hold: false,
+    release: (): void => undefined,
+  };
+  const dialler = new Dialler({
+    peer: parts.peer("d/hub"),
+    tunnels: parts.tunnels,
+    signatures,
+    emit: parts.emit,
+    source: () => net.source,
+    resolve: async () => {
+      net.lookups++;
+      if (net.name instanceof Error) throw net.name;
+      return net.name;
+    },
+    send: async (packet, to) => {
+      if (net.sendError !== undefined) throw net.sendError;
+      net.sent.push({ to, at: Date.now(), packet });
+      if (net.hold)
+        await new Promise<void>((resolve) => {
+          net.release = resolve;
+        });
+    },
+    traffic: async () => {
+      if (net.trafficError !== undefined) throw net.trafficError;
+      return { received: net.received, sent: net.transmitted };
+    },
+    settled: () => parts.writer.settled(),
+  });
+  /** Lets time pass in steps, so that what timers start is awaited. */
+  const pass = async (milliseconds: number, step = 1000): Promise<void> => {
+    for (let left = milliseconds; left > 0; left -= step) {
+      mock.timers.tick(Math.min(step, left));
+      await turns(6);
+    }
+  };
+  const go = async (): Promise<void> => {
+    dialler.now();
+    await turns();
+  };
+  return { ...parts, dialler, net, pass, go, hub: parts.peer("d/hub") };
+}
+
+/** With a clock of its own and no chance in it. */
+function clocked(over: Partial<PeerConfig>, body: (clock: Clock) => Promise<void>) {
+  return async (): Promise<void> => {
+    mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_800_000_000_000 });
+    const chance = mock.method(Math, "random", () => 0);
+    const clock = start(over);
+    try {
+      await body(clock);
+    } finally {
+      clock.dialler.close();
+      chance.mock.restore();
+      mock.timers.reset();
+    }
+  };
+}
+
+function pauses({ net }: Clock): number[] {
+  return net.sent.slice(1).map(({ at: then }, i) => then - (net.sent[i]?.at ?? 0));
+}
+
+test(
+  "a first authentication goes out at once, from our endpoint to theirs",
+  clocked({}, async (clock) => {
+    await clock.go();
+    const [first] = clock.net.sent;
+    assert.ok(first !== undefined);
+    const datagram = parseDatagram(first.packet);
+    assert.deepEqual(datagram?.source, here);
+    assert.deepEqual(datagram?.destination, hub);
+    assert.equal(Buffer.from(datagram?.payload ?? []).toString(), "a token");
+    assert.equal(clock.hub.lastAuthentication, Date.now());
+    assert.deepEqual(
+      clock.events.map(({ event }) => event),
+      ["connecting"],
+    );
+    assert.equal(clock.applier.moves.length, 1, "it stands in the kernel before the packet leaves");
+  }),
+);
+
+test(
+  "unanswered: backing off to the keepalive; answered: the keepalive",
+  clocked({}, async (clock) => {
+    await clock.go();
+    await clock.pass(85_000);
+    assert.deepEqual(pauses(clock), [1000, 2000, 4000, 8000, 16_000, 25_000, 25_000]);
+    clock.net.received = 1n;
+    await clock.pass(25_000);
+    assert.equal(clock.hub.answered, true);
+    assert.equal(clock.events.at(-1)?.event, "authenticated");
+    await clock.pass(75_000);
+    assert.deepEqual(pauses(clock).slice(-3), [25_000, 25_000, 25_000]);
+  }),
+);
+
+test(
+  "nothing comes back though something was sent: one word about it; an idle tunnel: none",
+  clocked({}, async (clock) => {
+    clock.net.transmitted = 5n;
+    await clock.go();
+    await clock.pass(100_000);
+    assert.deepEqual(
+      clock.events.map(({ event }) => event),
+      ["connecting"],
+      "sent before we began",
+    );
+    clock.net.transmitted = 6n;
+    await clock.pass(100_000);
+    assert.deepEqual(
+      clock.events.map(({ event }) => event),
+      ["connecting", "unanswered"],
+    );
+  }),
+);
+
+test(
+  "an answered peer that falls silent is looked up again, and asked more often",
+  clocked({}, async (clock) => {
+    await clock.go();
+    clock.net.received = 1n;
+    await clock.pass(1000);
+    assert.equal(clock.hub.answered, true);
+    const lookups = clock.net.lookups;
+    clock.net.transmitted = 100n;
+    await clock.pass(110_000);
+    assert.equal(clock.hub.answered, false);
+    assert.ok(clock.net.lookups > lookups);
+    assert.equal(clock.events.at(-1)?.event, "unanswered");
+    clock.net.name = at("203.0.113.9:10000");
+    await clock.pass(25_000);
+    assert.equal(clock.net.sent.at(-1)?.to.address, "203.0.113.9");
+  }),
+);
+
+test(
+  "keepalive 0: once answered, never by time alone",
+  clocked({ keepalive: 0, resolveInterval: 60_000 }, async (clock) => {
+    await clock.go();
+    clock.net.received = 1n;
+    await clock.pass(1000);
+    const count = clock.net.sent.length;
+    const lookups = clock.net.lookups;
+    await clock.pass(3_600_000, 10_000);
+    assert.equal(clock.net.sent.length, count);
+    assert.equal(clock.net.lookups - lookups, 60, "its name is still looked up");
+    clock.net.name = at("203.0.113.9:10000");
+    await clock.pass(60_000);
+    assert.equal(clock.net.sent.length, count + 1, "and a new address has to be told who we are");
+  }),
+);
+
+test(
+  "resolveInterval 0: on failure only, and no turning in circles",
+  clocked({ resolveInterval: 0 }, async (clock) => {
+    await clock.go();
+    clock.net.received = 1n;
+    await clock.pass(600_000, 5000);
+    assert.equal(clock.net.lookups, 1);
+    assert.ok(clock.net.sent.length <= 26);
+  }),
+);
+
+test(
+  "a keepalive longer than the resolve interval keeps its length",
+  clocked({ keepalive: 600_000, resolveInterval: 100_000 }, async (clock) => {
+    await clock.go();
+    clock.net.received = 1n;
+    await clock.pass(1000);
+    const count = clock.net.sent.length;
+    await clock.pass(1_800_000);
+    assert.equal(clock.net.sent.length - count, 3);
+  }),
+);
+
+test(
+  "a name that does not resolve: one word, and looked up at growing pauses",
+  clocked({}, async (clock) => {
+    clock.net.name = new Error('"hub.example.net" has no IPv4 address now');
+    await clock.go();
+    await clock.pass(120_000);
+    assert.deepEqual(
+      clock.events.map(({ event }) => event),
+      ["unresolved"],
+    );
+    assert.equal(clock.events[0]?.endpoint, "hub.example.net:10000");
+    assert.ok(clock.net.lookups >= 6 && clock.net.lookups <= 10, `${clock.net.lookups}`);
+    assert.equal(clock.net.sent.length, 0);
+    clock.net.name = hub;
+    await clock.pass(25_000);
+    assert.equal(clock.net.sent.length > 0, true);
+  }),
+);
+
+test(
+  "a name that stops resolving: the old address stays in use, and nothing turns in circles",
+  clocked({ resolveInterval: 30_000 }, async (clock) => {
+    await clock.go();
+    clock.net.received = 1n;
+    await clock.pass(1000);
+    clock.net.name = new Error("gone");
+    const lookups = clock.net.lookups;
+    await clock.pass(300_000);
+    assert.ok(clock.net.lookups - lookups <= 25, `${clock.net.lookups - lookups}`);
+    assert.deepEqual(clock.hub.wanted, hub);
+    assert.deepEqual(pauses(clock).slice(-3), [25_000, 25_000, 25_000]);
+  }),
+);
+
+test(
+  "`now` during a round makes exactly one more, whoever often it is said",
+  clocked({}, async (clock) => {
+    clock.net.hold = true;
+    await clock.go();
+    assert.equal(clock.net.sent.length, 1);
+    for (let i = 0; i < 10; i++) clock.dialler.now();
+    await turns();
+    assert.equal(clock.net.sent.length, 1, "never two at once");
+    clock.net.hold = false;
+    clock.net.release();
+    await turns();
+    assert.equal(clock.net.sent.length, 2);
+    await clock.pass(500);
+    assert.equal(clock.net.sent.length, 2);
+  }),
+);
+
+test(
+  "`now` between rounds takes the place of the one that was due",
+  clocked({}, async (clock) => {
+    await clock.go();
+    clock.net.received = 1n;
+    await clock.pass(20_000);
+    const count = clock.net.sent.length;
+    await clock.go();
+    assert.equal(clock.net.sent.length, count + 1);
+    await clock.pass(24_000);
+    assert.equal(clock.net.sent.length, count + 1);
+    await clock.pass(1000);
+    assert.equal(clock.net.sent.length, count + 2);
+  }),
+);
+
+test(
+  "close stops everything, a round under way included",
+  clocked({}, async (clock) => {
+    clock.dialler.now();
+    clock.dialler.close();
+    await turns();
+    assert.equal(clock.net.sent.length, 0, "its round had not sent yet");
+    clock.dialler.now();
+    await clock.pass(600_000, 10_000);
+    assert.deepEqual([clock.net.sent.length, clock.events], [0, []]);
+  }),
+);
+
+test(
+  "counters that can't be read don't keep the NAT waiting",
+  clocked({}, async (clock) => {
+    clock.net.trafficError = new Error("EINTR");
+    await clock.go();
+    assert.equal(clock.net.sent.length, 1);
+  }),
+);
+
+test(
+  "a packet that can't be sent: one word, and tried again soon though the peer had answered",
+  clocked({}, async (clock) => {
+    await clock.go();
+    clock.net.received = 1n;
+    await clock.pass(26_000);
+    clock.net.sendError = new Error("ENETUNREACH");
+    await clock.pass(25_000);
+    assert.equal(clock.events.at(-1)?.reason, "ENETUNREACH");
+    clock.net.sendError = undefined;
+    const count = clock.net.sent.length;
+    await clock.pass(9000);
+    assert.ok(clock.net.sent.length > count);
+  }),
+);
+
+test(
+  "no outer address: nothing is sent until there is one and somebody says so",
+  clocked({}, async (clock) => {
+    clock.net.source = undefined;
+    await clock.go();
+    await clock.pass(30_000);
+    assert.equal(clock.net.sent.length, 0);
+    clock.net.source = here;
+    await clock.go();
+    assert.equal(clock.net.sent.length, 1);
+  }),
+);
+
+test(
+  "a static peer is looked up and never authenticated to",
+  clocked({ role: "static", keepalive: 0, resolveInterval: 60_000 }, async (clock) => {
+    await clock.go();
+    await clock.pass(600_000, 10_000);
+    assert.deepEqual(clock.hub.wanted, hub);
+    assert.equal(clock.net.sent.length, 0);
+    assert.equal(clock.net.lookups, 11);
+    assert.deepEqual(clock.events, []);
+  }),
+);

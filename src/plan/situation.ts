@@ -5,7 +5,7 @@ export interface Situation {
   /** By tunnel name; every tunnel has one. */
   readonly underlays: ReadonlyMap<string, Underlay>;
   /** By `tunnel/peer`: endpoints that stand now (proven, dialled or static), one form conflict resolved. */
-  readonly endpoints: ReadonlyMap<string, KnownEndpoint>;
+  readonly endpoints: Pick<ReadonlyMap<string, KnownEndpoint>, "get">;
   /** ipip devices of others on this host that take bare protocol 4. */
   readonly foreignIpip: readonly ForeignIpip[];
   /** Seconds since 1970. */

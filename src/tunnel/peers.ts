@@ -5,6 +5,7 @@
 import type { Configuration, PeerConfig, TunnelConfig } from "../config/model.ts";
 import type { Endpoint, IpAddress } from "../net/address.ts";
 import { peerKey } from "../plan/ids.ts";
+import type { KnownEndpoint } from "../plan/situation.ts";
 import type { ReplayMark } from "../wire/replay.ts";
 
 export interface Peer {
@@ -94,6 +95,14 @@ export class Peers {
     if (this.#holders.get(key) === peer) this.#holders.delete(key);
     peer.wanted = undefined;
   }
+}
+
+/** In the planner's terms. */
+export function knownEndpoint(
+  endpoint: Endpoint | undefined,
+  remaining: number | undefined,
+): KnownEndpoint | undefined {
+  return endpoint === undefined ? undefined : { endpoint, remaining };
 }
 
 export function stateOf(peer: Peer): PeerState {

@@ -4,9 +4,9 @@
  */
 import type { Applier } from "../apply/applier.ts";
 import type { Endpoint } from "../net/address.ts";
-import type { KnownEndpoint, Situation } from "../plan/situation.ts";
+import type { Situation } from "../plan/situation.ts";
 import type { EventSink } from "./events.ts";
-import type { Peer, Peers } from "./peers.ts";
+import { knownEndpoint, type Peer, type Peers } from "./peers.ts";
 
 /** After a failed write: the first pause, doubled each time up to the longest. Milliseconds. */
 const FIRST_PAUSE = 200;
@@ -131,8 +131,8 @@ export class Writer {
     const moves = peers.map((peer) => ({
       tunnel: peer.tunnel,
       peer: peer.config,
-      before: known(peer.applied, undefined),
-      after: known(peer.wanted, peer.remaining),
+      before: knownEndpoint(peer.applied, undefined),
+      after: knownEndpoint(peer.wanted, peer.remaining),
     }));
     await this.#applier.move(moves, this.#situation());
     for (const { peer, wanted } of written) peer.applied = wanted;
@@ -150,13 +150,6 @@ export class Writer {
       this.#start();
     }, this.#pause);
   }
-}
-
-function known(
-  endpoint: Endpoint | undefined,
-  remaining: number | undefined,
-): KnownEndpoint | undefined {
-  return endpoint === undefined ? undefined : { endpoint, remaining };
 }
 
 function summary(repaired: readonly string[]): string {

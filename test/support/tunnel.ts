@@ -29,7 +29,7 @@ export class FakeApplier implements Applier {
   }
 
   async reconcile(now: Situation): Promise<readonly string[]> {
-    this.reconciled.push({ ...now, endpoints: new Map(now.endpoints) });
+    this.reconciled.push(now);
     await this.#write();
     return this.repairs;
   }

@@ -1,0 +1,73 @@
+/** Where each tunnel leaves and arrives now, as the host's addresses, devices and routes have it. */
+import { lookAtHost } from "../apply/look.ts";
+import type { Observation } from "../apply/observation.ts";
+import type { Sockets } from "../apply/sockets.ts";
+import type { Configuration, TunnelConfig } from "../config/model.ts";
+import type { IpAddress } from "../net/address.ts";
+import { foreignIpipOf } from "../plan/foreign.ts";
+import { type Ids, idOf, placeholder } from "../plan/ids.ts";
+import type { ForeignIpip, Situation, Underlay } from "../plan/situation.ts";
+import { followsDefaultRoute, underlayOf } from "../plan/underlay.ts";
+
+export interface Moved {
+  /** Tunnels whose outer address or MTU is another now. */
+  readonly tunnels: readonly TunnelConfig[];
+  /** ipip devices of others have come or gone. */
+  readonly foreign: boolean;
+}
+
+export class Surroundings {
+  readonly #configuration: Configuration;
+  readonly #ids: Ids;
+  readonly #sockets: Sockets;
+  readonly #underlays = new Map<string, Underlay>();
+  #foreign: readonly ForeignIpip[] = [];
+
+  constructor(configuration: Configuration, ids: Ids, sockets: Sockets) {
+    this.#configuration = configuration;
+    this.#ids = ids;
+    this.#sockets = sockets;
+  }
+
+  /** Whether all routes have to be looked at, and not just our own. */
+  get followsDefaultRoute(): boolean {
+    return this.#configuration.tunnels.some(followsDefaultRoute);
+  }
+
+  /** The first look. */
+  take({ links }: Observation, { underlays }: Situation): void {
+    for (const [name, underlay] of underlays) this.#underlays.set(name, underlay);
+    this.#foreign = foreignIpipOf(links, this.#configuration.table);
+  }
+
+  /** Looks again: do our tunnels still leave from where they did? */
+  async follow(): Promise<Moved> {
+    const host = await lookAtHost(this.#sockets, this.followsDefaultRoute);
+    const tunnels = this.#configuration.tunnels.filter((tunnel) => {
+      const before = this.underlay(tunnel);
+      const now = underlayOf(tunnel, host, before.port);
+      this.#underlays.set(tunnel.name, now);
+      return before.local !== now.local || before.mtu !== now.mtu;
+    });
+    const before = JSON.stringify(this.#foreign);
+    this.#foreign = foreignIpipOf(host.links, this.#configuration.table);
+    return { tunnels, foreign: JSON.stringify(this.#foreign) !== before };
+  }
+
+  /** For the planner. */
+  situation(endpoints: Situation["endpoints"]): Situation {
+    const now = Date.now() / 1000;
+    return { underlays: this.#underlays, endpoints, foreignIpip: this.#foreign, now };
+  }
+
+  underlay(tunnel: TunnelConfig): Underlay {
+    const underlay = this.#underlays.get(tunnel.name);
+    if (underlay === undefined) throw new RangeError(`tunnel ${tunnel.name} has no underlay yet`);
+    return underlay;
+  }
+
+  /** The outer address, or the tunnel's placeholder while there is none. */
+  localOf(tunnel: TunnelConfig): IpAddress {
+    return this.underlay(tunnel).local ?? placeholder(idOf(this.#ids, tunnel.name));
+  }
+}

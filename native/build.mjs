@@ -8,9 +8,10 @@ import { fileURLToPath } from "node:url";
 import { findNodeDirectory, findNodeGyp, missingPackages } from "./toolchain.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const sanitizeFolder = join(root, "build/sanitize");
+// Not below build/, which node-gyp wipes.
+const sanitizeFolder = join(root, "node_modules/.cache/ipipoud-sanitized");
 
-/** The addon with address and undefined-behaviour sanitizers. A rebuild of the plain one removes it. */
+/** The addon with address and undefined-behaviour sanitizers. */
 export const sanitizedAddon = join(sanitizeFolder, "build/Release/ipipoud.node");
 
 /** What a person can mend: printed as it is, without a stack. */
@@ -39,7 +40,7 @@ export function buildSanitizedAddon() {
   mkdirSync(sanitizeFolder, { recursive: true });
   copyFileSync(join(root, "binding.gyp"), join(sanitizeFolder, "binding.gyp"));
   const sources = join(sanitizeFolder, "native");
-  if (!existsSync(sources)) symlinkSync("../../native", sources);
+  if (!existsSync(sources)) symlinkSync(join(root, "native"), sources);
   runNodeGyp(sanitizeFolder, ["--", "-Dsanitize=1"]);
 }
 

@@ -2,7 +2,7 @@
  * npm's install script: builds the addon, and the one of raw-socket.
  *
  *   node native/install.mjs              build/Release/ipipoud.node
- *   node native/install.mjs --sanitize   build/sanitize/build/Release/ipipoud.node
+ *   node native/install.mjs --sanitize   the sanitizer build; prints where it is
  */
 import process from "node:process";
 import {

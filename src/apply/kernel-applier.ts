@@ -4,9 +4,9 @@ import type { NftObject } from "../kernel/nftables/objects.ts";
 import { sameEndpoint } from "../net/address.ts";
 import { contextOf, type Desired, desiredState } from "../plan/desired.ts";
 import { diff, inOrder, type Step } from "../plan/diff.ts";
-import type { Gate, GateTunnel } from "../plan/gate.ts";
-import type { Ids } from "../plan/ids.ts";
-import { endpointResources, gatePeer, type TunnelContext } from "../plan/peer.ts";
+import type { Gate, GatePeer, GateTunnel } from "../plan/gate.ts";
+import { type Ids, idOf, peerKey } from "../plan/ids.ts";
+import { endpointResources, type TunnelContext } from "../plan/peer.ts";
 import type { Situation } from "../plan/situation.ts";
 import type { Applier, Move } from "./applier.ts";
 import { plannedSteps } from "./change.ts";
@@ -19,6 +19,13 @@ import type { Observation } from "./observation.ts";
 import { observe } from "./observe.ts";
 import type { Sockets } from "./sockets.ts";
 
+interface WrittenTunnel {
+  readonly tunnel: GateTunnel;
+  readonly needs: Needs;
+  /** By id. */
+  readonly peers: ReadonlyMap<number, GatePeer>;
+}
+
 export class KernelApplier implements Applier {
   readonly #sockets: Sockets;
   readonly #configuration: Configuration;
@@ -28,10 +35,7 @@ export class KernelApplier implements Applier {
     | {
         readonly gate: Gate;
         /** By interface. */
-        readonly tunnels: ReadonlyMap<
-          string,
-          { readonly tunnel: GateTunnel; readonly needs: Needs }
-        >;
+        readonly tunnels: ReadonlyMap<string, WrittenTunnel>;
       }
     | undefined;
 
@@ -87,8 +91,12 @@ export class KernelApplier implements Applier {
     const of = tunnels?.get(context.tunnel.interface);
     if (gate === undefined || of === undefined)
       throw new Error("moved before anything was written");
-    const objects = (known: Move["after"]): NftObject[] =>
-      peerObjects(gate, of.tunnel, gatePeer(context, peer, known), of.needs);
+    const written = of.peers.get(idOf(this.#ids, peerKey(context.tunnel.name, peer.name)));
+    if (written === undefined) throw new Error(`peer ${peer.name} is not in the gate`);
+    const objects = (known: Move["after"]): NftObject[] => {
+      const moved = { ...written, endpoint: known?.endpoint, remaining: known?.remaining };
+      return peerObjects(gate, of.tunnel, moved, of.needs);
+    };
     const now = objects(after);
     const renewed = before !== undefined && sameEndpoint(before.endpoint, after?.endpoint);
     return renewed ? renewal(gate.table, now) : diffRuleset(gate.table, now, objects(before));
@@ -97,7 +105,11 @@ export class KernelApplier implements Applier {
   #desired(situation: Situation): Desired {
     const desired = desiredState(this.#configuration, situation, this.#ids);
     const { gate } = desired;
-    const tunnels = gate.tunnels.map((tunnel) => ({ tunnel, needs: needsOf(gate, tunnel) }));
+    const tunnels = gate.tunnels.map((tunnel) => ({
+      tunnel,
+      needs: needsOf(gate, tunnel),
+      peers: new Map(tunnel.peers.map((peer) => [peer.id, peer])),
+    }));
     this.#written = { gate, tunnels: new Map(tunnels.map((one) => [one.tunnel.name, one])) };
     return desired;
   }

@@ -1,5 +1,6 @@
 /** The gate that a configuration and a situation ask for. */
 import type { Configuration, PeerConfig, TunnelConfig } from "../config/model.ts";
+import { narrowerOfOthers } from "./claims.ts";
 import { formOfTunnel } from "./form.ts";
 import type { AuthenticationLength, Gate, GateTunnel } from "./gate.ts";
 import { peerKey } from "./ids.ts";
@@ -60,9 +61,12 @@ function gateTunnel(
   situation: Situation,
   context: TunnelContext,
 ): GateTunnel {
-  const peers = context.tunnel.peers.map((peer) =>
-    gatePeer(context, peer, situation.endpoints.get(peerKey(context.tunnel.name, peer.name))),
-  );
+  const { tunnel } = context;
+  const others = narrowerOfOthers(tunnel);
+  const peers = tunnel.peers.map((peer) => {
+    const known = situation.endpoints.get(peerKey(tunnel.name, peer.name));
+    return gatePeer(context, peer, known, others.get(peer));
+  });
   return { ...gateTunnelHead(configuration, context), peers };
 }
 

@@ -60,6 +60,8 @@ export interface GatePeer {
   readonly endpoint: Endpoint | undefined;
   /** Inner sources it may use; `0.0.0.0/0` for any. */
   readonly inner: readonly Prefix[];
+  /** Narrower networks of other peers inside its own: their addresses are not its to use. */
+  readonly others: readonly Prefix[];
   /** Milliseconds one proof lasts; 0: until it roams. Elements carry it as their timeout. */
   readonly lifetime: number;
   /** Milliseconds left of the present proof where less than the whole lifetime (after a restart). */

@@ -40,12 +40,14 @@ export function gatePeer(
   context: TunnelContext,
   peer: PeerConfig,
   known: KnownEndpoint | undefined,
+  others: readonly Prefix[] = [],
 ): GatePeer {
   return {
     id: idOf(context.ids, peerKey(context.tunnel.name, peer.name)),
     name: peer.name,
     endpoint: known?.endpoint,
     inner: peer.allowedIPs ?? [ANY],
+    others,
     lifetime: peer.authLifetime,
     remaining: known?.remaining,
   };

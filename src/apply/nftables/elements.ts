@@ -2,6 +2,7 @@
 import type { Data, Hex } from "../../kernel/nftables/data.ts";
 import { hexOf } from "../../kernel/nftables/data.ts";
 import type { Chain, Element, NftObject, Rule } from "../../kernel/nftables/objects.ts";
+import { type IpAddress, isHost } from "../../net/address.ts";
 import type { Gate, GatePeer, GateTunnel } from "../../plan/gate.ts";
 import {
   drop,
@@ -11,6 +12,7 @@ import {
   hexPorts,
   IPV4_HEADER,
   inner,
+  inSet,
   is,
   masked,
   rule,
@@ -23,12 +25,13 @@ import {
   destinationPortMap,
   endpointsSet,
   guardSet,
+  hostsSet,
   knownSet,
   peerChain,
   peersMap,
 } from "./names.ts";
 import { acceptData } from "./receive.ts";
-import { isExact, type Needs, needsOf } from "./sets.ts";
+import { isExact, type Needs, needsOf, surroundsMany } from "./sets.ts";
 
 /**
  * All that a roam, a refresh or the expiry of this peer touches. `tunnel` may come without its peers.
@@ -80,8 +83,6 @@ function prefixChain(tunnel: GateTunnel, peer: GatePeer): Chain {
   const waits = tunnel.authentications.length > 0;
   const otherwise = waits ? goTo(authenticationChain(tunnel.name)) : drop;
   const any = peer.inner.some(({ length }) => length === 0);
-  const prefixes = any ? peer.inner.filter(({ length }) => length === 0).slice(0, 1) : peer.inner;
-  const accepted = acceptData(tunnel);
   return {
     kind: "chain",
     name: peerChain(tunnel.name, peer.id),
@@ -89,10 +90,37 @@ function prefixChain(tunnel: GateTunnel, peer: GatePeer): Chain {
     comment: undefined,
     rules: [
       ...(waits ? noAuthentication(tunnel, otherwise) : []),
-      ...prefixes.map((prefix) => rule(within(inner.source, prefix), accepted)),
+      ...innerSources(tunnel, peer, otherwise),
       ...(any ? [] : [rule(otherwise)]),
     ],
   };
+}
+
+/** The narrowest network that holds an inner source decides whose it is. */
+function innerSources(tunnel: GateTunnel, peer: GatePeer, otherwise: Rule["expressions"]): Rule[] {
+  const many = surroundsMany(peer);
+  const accepted = acceptData(tunnel);
+  const own = peer.inner.map((prefix) => ({ prefix, verdict: accepted }));
+  const others = peer.others
+    .filter((prefix) => !(many && isHost(prefix)))
+    .map((prefix) => ({ prefix, verdict: otherwise }));
+  // Without others inside, 0.0.0.0/0 says it all.
+  const widest = own.find(({ prefix }) => prefix.length === 0);
+  const wanted = widest !== undefined && peer.others.length === 0 ? [widest] : [...own, ...others];
+  const rules = wanted
+    .sort((a, b) => b.prefix.length - a.prefix.length)
+    .map(({ prefix, verdict }) => ({ prefix, rule: rule(within(inner.source, prefix), verdict) }));
+  if (!many) return rules.map((one) => one.rule);
+  const isOthers = rule(inSet(hostsSet(tunnel.name), inner.source), otherwise);
+  return [
+    ...rules.filter(({ prefix }) => isHost(prefix)).map((one) => one.rule),
+    isOthers,
+    ...rules.filter(({ prefix }) => !isHost(prefix)).map((one) => one.rule),
+  ];
+}
+
+export function hostElement(tunnel: GateTunnel, host: IpAddress): Element {
+  return element({ lifetime: 0, remaining: undefined }, hostsSet(tunnel.name), hexAddress(host));
 }
 
 /**

@@ -48,6 +48,8 @@ export const peersMap = perTunnel("peers");
 export const endpointsSet = perTunnel("endpoints");
 /** Map of a hub: outer destination → destination port. */
 export const destinationPortMap = perTunnel("dport");
+/** Set: every single inner address of the tunnel's peers, where some peer's network surrounds many. */
+export const hostsSet = perTunnel("hosts");
 /** Set: addresses of peers whose bare protocol 4 is dropped though a foreign device takes all others'. */
 export const guardSet = perTunnel("guard");
 

@@ -2,11 +2,11 @@
 import { NFPROTO_IPV4 } from "../../kernel/nftables/constants.ts";
 import type { NftObject, TableName } from "../../kernel/nftables/objects.ts";
 import type { Gate } from "../../plan/gate.ts";
-import { peerObjects } from "./elements.ts";
+import { hostElement, peerObjects } from "./elements.ts";
 import { OWNER_COMMENT } from "./names.ts";
 import { epochsChain, receivingObjects, tunnelChains } from "./receive.ts";
 import { sendingObjects } from "./send.ts";
-import { needsOf, tunnelSets } from "./sets.ts";
+import { hostsOf, needsOf, tunnelSets } from "./sets.ts";
 
 export type { NftObject } from "../../kernel/nftables/objects.ts";
 export { peerObjects } from "./elements.ts";
@@ -25,6 +25,7 @@ export function ruleset(gate: Gate): NftObject[] {
   for (const tunnel of gate.tunnels) {
     const needs = needsOf(gate, tunnel);
     objects.push(...tunnelSets(gate, tunnel, needs), ...tunnelChains(gate, tunnel, needs));
+    if (needs.hosts) for (const host of hostsOf(tunnel)) objects.push(hostElement(tunnel, host));
     for (const peer of tunnel.peers) {
       for (const object of peerObjects(gate, tunnel, peer, needs)) objects.push(object);
     }

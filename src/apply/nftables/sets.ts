@@ -4,7 +4,7 @@ import type { PayloadField } from "../../kernel/nftables/expressions/payload.ts"
 import type { StatefulExpression } from "../../kernel/nftables/expressions/stateful.ts";
 import type { Field, NftSet } from "../../kernel/nftables/objects.ts";
 import { plainUserdata, typeofUserdata } from "../../kernel/nftables/typeof.ts";
-import { isHost } from "../../net/address.ts";
+import { type IpAddress, isHost } from "../../net/address.ts";
 import type { Gate, GatePeer, GateTunnel } from "../../plan/gate.ts";
 import { ADDRESS, INTERFACE, ip, PORT, SENDER, SENDER_AND_INNER, VERDICT } from "./fields.ts";
 import { knownLimit } from "./limits.ts";
@@ -12,6 +12,7 @@ import {
   destinationPortMap,
   endpointsSet,
   guardSet,
+  hostsSet,
   knownSet,
   peersMap,
   SOURCES,
@@ -75,11 +76,26 @@ export interface Needs {
   readonly prefixes: boolean;
   readonly authentications: boolean;
   readonly hub: boolean;
+  /** Some peer's network surrounds many single addresses of others. */
+  readonly hosts: boolean;
   /**
    * A foreign device takes bare protocol 4 from anyone at this address. A hub's own device is the better
    * match for all of it, so there is nothing to leave to the other.
    */
   readonly guard: boolean;
+}
+
+/** More compares than this cost more than one look-up. */
+const MOST_HOST_COMPARES = 6;
+
+export function surroundsMany({ others }: GatePeer): boolean {
+  return others.filter(isHost).length > MOST_HOST_COMPARES;
+}
+
+/** Every single inner address of the tunnel's peers. */
+export function hostsOf({ peers }: GateTunnel): IpAddress[] {
+  const hosts = peers.flatMap(({ inner }) => inner.filter(isHost).map(({ address }) => address));
+  return [...new Set(hosts)];
 }
 
 export function needsOf(gate: Pick<Gate, "foreignIpip">, tunnel: GateTunnel): Needs {
@@ -88,6 +104,7 @@ export function needsOf(gate: Pick<Gate, "foreignIpip">, tunnel: GateTunnel): Ne
     prefixes: tunnel.peers.some((peer) => !isExact(peer)),
     authentications: tunnel.authentications.length > 0,
     hub: tunnel.form === "hub",
+    hosts: tunnel.peers.some(surroundsMany),
     guard:
       tunnel.form === "direct" &&
       gate.foreignIpip.some(
@@ -125,6 +142,7 @@ export function tunnelSets(gate: Gate, tunnel: GateTunnel, needs: Needs): NftSet
   }
   if (needs.hub) sets.push(set(destinationPortMap(name), [ADDRESS], { ...each, data: PORT }));
   if (needs.guard) sets.push(set(guardSet(name), [ADDRESS], each));
+  if (needs.hosts) sets.push(set(hostsSet(name), [ADDRESS], { size: hostsOf(tunnel).length }));
   return sets;
 }
 

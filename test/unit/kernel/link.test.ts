@@ -62,25 +62,16 @@ const plain: TunnelLink = {
 };
 
 test("a new tunnel with FOU is what ip sends", () => {
-  const except = {
-    header: "ip was told the index, for the sake of the file",
-    "18/2/9": PROTOCOL,
-  };
-  assertSameAs("link-add-ipip-fou", newLink(direct, known), { header, nests, except });
+  const except = { "18/2/9": PROTOCOL };
+  assertSameAs("link-add-ipip-fou", newLink(direct, known, 20), { header, nests, except });
 });
 
 test("a new tunnel without FOU, to any remote, is what ip sends", () => {
   const except = {
-    header: "ip was told the index, for the sake of the file",
     "18/2/1": "ip says underlay 0, we nothing",
     "18/2/9": PROTOCOL,
   };
-  assertSameAs("link-add-ipip", newLink(plain, known), { header, nests, except });
-});
-
-test("a new tunnel with an index of our choice is what ip sends when it is told one", () => {
-  const except = { "18/2/9": PROTOCOL };
-  assertSameAs("link-add-ipip-fou", newLink(direct, known, 20), { header, nests, except });
+  assertSameAs("link-add-ipip", newLink(plain, known, 21), { header, nests, except });
 });
 
 test("a change is what ip sends, everything included", () => {
@@ -107,6 +98,11 @@ test("by name, the name stands in the message", () => {
   assert.equal(LINK.decode(Buffer.from(setLinkAlias("t9", "x").payload), header).name, "t9");
   assert.equal(LINK.decode(Buffer.from(getLink("t9").payload), header).name, "t9");
   assert.equal(setLinkUp("t9").operation, "RTM_NEWLINK t9 up");
+});
+
+test("the index of a new tunnel is the kernel's choice unless told", () => {
+  assert.equal(Buffer.from(newLink(direct, known).payload).readInt32LE(4), 0);
+  assert.equal(Buffer.from(newLink(direct, known, 20).payload).readInt32LE(4), 20);
 });
 
 test("a tunnel on a device that isn't there", () => {

@@ -21,6 +21,7 @@ export function peer(id: number, inner: readonly string[], of: Partial<GatePeer>
     name: `peer${id}`,
     endpoint: undefined,
     inner: inner.map(prefix),
+    others: [],
     lifetime: 0,
     remaining: undefined,
     ...of,

@@ -2,6 +2,7 @@
 import type { Configuration } from "../config/model.ts";
 import { formOfTunnel } from "../plan/form.ts";
 import { type Ids, idOf, isPlaceholder, nexthopId, peerKey } from "../plan/ids.ts";
+import { aliasOf } from "../plan/ownership.ts";
 import type { KnownEndpoint } from "../plan/situation.ts";
 import type { Observation } from "./observation.ts";
 
@@ -18,25 +19,33 @@ export function adoptable(
       ? ruleset.proofs.map((proof) => [`${proof.tunnel} ${proof.endpoint.address}`, proof] as const)
       : [],
   );
+  const links = new Map(
+    observation.resources.flatMap((r) =>
+      r.object === "link" ? [[r.spec.name, r.spec] as const] : [],
+    ),
+  );
   const nexthops = new Map(
     observation.resources.flatMap((r) =>
       r.object === "nexthop" ? [[r.spec.id, r.spec] as const] : [],
     ),
   );
   for (const tunnel of configuration.tunnels) {
-    const link = observation.resources.find(
-      (r) => r.object === "link" && r.spec.name === tunnel.interface,
-    );
-    if (link?.object !== "link") continue;
+    const link = links.get(tunnel.interface);
+    if (link === undefined) continue;
     for (const peer of tunnel.peers) {
       const key = peerKey(tunnel.name, peer.name);
-      const nexthop = nexthops.get(nexthopId(idOf(ids, key)));
-      const remote =
-        formOfTunnel(tunnel) === "direct"
-          ? link.spec.ipip.remote
-          : nexthop?.to.kind === "gateway"
-            ? nexthop.to.gateway
-            : undefined;
+      const id = idOf(ids, key);
+      const nexthop = nexthops.get(nexthopId(id));
+      const direct = formOfTunnel(tunnel) === "direct";
+      // The id stands for name and key: what another key had is not this peer's.
+      const pointed = direct && link.alias === aliasOf(configuration.table, tunnel.name, id);
+      const remote = direct
+        ? pointed
+          ? link.ipip.remote
+          : undefined
+        : nexthop?.to.kind === "gateway"
+          ? nexthop.to.gateway
+          : undefined;
       if (remote === undefined || isPlaceholder(remote)) continue;
       // Only what the gate still lets in is proven; its element also knows the port and the time left.
       const proof = proofs.get(`${tunnel.interface} ${remote}`);

@@ -5,7 +5,6 @@ import { findFamily, type GenericFamily } from "../kernel/genetlink.ts";
 import { dumpLinks } from "../kernel/link.ts";
 import { exitCode, Failure } from "../net/failure.ts";
 import type { Devices } from "../net/objects.ts";
-import { KernelError } from "../netlink/errors.ts";
 import type { Step } from "../plan/diff.ts";
 import type { Change } from "./change.ts";
 import { makeLinks } from "./make-links.ts";
@@ -14,19 +13,23 @@ import { executeRuleset } from "./nftables/execute.ts";
 import type { Sockets } from "./sockets.ts";
 
 /**
+ * One tunnel that can't be written is one tunnel: the others' steps go on, its own stop.
+ *
  * In order: what the gate must know before devices and listeners change, these, and what it may know only
- * then. Throws {@link KernelError} with the first refusal; steps after it are not tried.
+ * then. Throws the first refusal ({@link KernelError}) when all is done that could be.
  */
 export async function execute(sockets: Sockets, change: Change): Promise<void> {
   await executeRuleset(sockets.netfilter, change.gateBefore);
-  if (change.steps.length > 0) await executeSteps(sockets, change.steps);
+  const failures = change.steps.length > 0 ? await executeSteps(sockets, change.steps) : [];
   await executeRuleset(sockets.netfilter, change.gateAfter);
+  if (failures.length > 0) throw failures[0];
 }
 
 /** What goes away together with something else, or has gone already, is no failure to remove. */
 const GONE: ReadonlySet<string> = new Set(["ENODEV", "ESRCH", "ENOENT", "EADDRNOTAVAIL"]);
 
-async function executeSteps(sockets: Sockets, steps: readonly Step[]): Promise<void> {
+/** Gives what was refused, each tunnel's first refusal. */
+async function executeSteps(sockets: Sockets, steps: readonly Step[]): Promise<unknown[]> {
   const fou = await findFamily(sockets.generic, FOU_GENL_NAME);
   if (fou === undefined) {
     throw new Failure(
@@ -36,16 +39,32 @@ async function executeSteps(sockets: Sockets, steps: readonly Step[]): Promise<v
     );
   }
   let devices = await readDevices(sockets);
-  for (const run of runs(steps)) {
+  const broken = new Map<string | null, unknown>();
+  for (const whole of runs(steps)) {
+    const run = whole.filter(({ resource: { tunnel } }) => tunnel === null || !broken.has(tunnel));
     const newLinks = run.flatMap(({ action, resource }) =>
       action === "add" && resource.object === "link" ? [resource] : [],
     );
-    if (newLinks.length > 0) await makeLinks(sockets.route, newLinks, devices);
-    else await executeRun(sockets, run, devices, fou);
+    try {
+      if (newLinks.length > 0) await makeLinks(sockets.route, newLinks, devices);
+      else for (const one of await executeRun(sockets, run, devices, fou)) note(one);
+    } catch (error) {
+      for (const { resource } of run) note({ tunnel: resource.tunnel, error });
+    }
     if (run.some(({ action, resource }) => resource.object === "link" && action !== "change")) {
       devices = await readDevices(sockets);
     }
   }
+  return [...broken.values()];
+
+  function note({ tunnel, error }: Refusal): void {
+    if (!broken.has(tunnel)) broken.set(tunnel, error);
+  }
+}
+
+interface Refusal {
+  readonly tunnel: string | null;
+  readonly error: unknown;
 }
 
 /** Steps that can go out in one go: of one kind of object and one action. */
@@ -66,25 +85,47 @@ async function executeRun(
   run: readonly Step[],
   devices: Devices,
   fou: GenericFamily,
-): Promise<void> {
+): Promise<Refusal[]> {
   const messages = run.flatMap((step) =>
     messagesOf(step, devices, fou).map((message) => ({
       ...message,
-      removing: step.action === "remove",
+      step,
     })),
   );
   const socket = messages[0]?.family === "generic" ? sockets.generic : sockets.route;
   const results = await socket.requestAll(messages.map(({ request }) => request));
-  throwFirst(
-    results.filter((error, i) => !(messages[i]?.removing === true && GONE.has(error?.code ?? ""))),
-  );
+  for (const [i, error] of results.entries()) {
+    const other = messages[i] && error && openInstead(messages[i].step, error.code);
+    if (other === undefined) continue;
+    const [retried] = await socket.requestAll(
+      messagesOf(other, devices, fou).map(({ request }) => request),
+    );
+    results[i] = retried;
+  }
+  return results.flatMap((error, i) => {
+    const step = messages[i]?.step;
+    if (error === undefined || step === undefined) return [];
+    if (step.action === "remove" && GONE.has(error.code)) return [];
+    return [{ tunnel: step.resource.tunnel, error }];
+  });
+}
+
+/** connect(2) without a route, as before a laptop is online. */
+const NO_ROUTE: ReadonlySet<string> = new Set(["ENETUNREACH", "EHOSTUNREACH", "EACCES"]);
+
+/**
+ * Where a listener can't be connected to its peer because no route leads there now, an open one does:
+ * the gate checks the same. It is compared as what it is, so the next comparison tries again.
+ */
+function openInstead(step: Step, code: string): Step | undefined {
+  const { resource, action } = step;
+  if (resource.object !== "fou" || resource.spec.peer === undefined) return undefined;
+  const applies = action === "add" ? NO_ROUTE.has(code) : code === "EINVAL";
+  if (!applies) return undefined;
+  const spec = { ...resource.spec, peer: undefined, peerPort: undefined };
+  return { ...step, resource: { ...resource, spec } };
 }
 
 async function readDevices({ route }: Sockets): Promise<Devices> {
   return devicesOf(await route.dump(dumpLinks(false)));
-}
-
-function throwFirst(results: readonly (KernelError | undefined)[]): void {
-  const error = results.find((result) => result instanceof KernelError);
-  if (error !== undefined) throw error;
 }

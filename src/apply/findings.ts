@@ -2,6 +2,7 @@
 import type { Configuration } from "../config/model.ts";
 import { formatEndpoint } from "../net/address.ts";
 import { exitCode, Failure, type FailureCode } from "../net/failure.ts";
+import { formOfTunnel } from "../plan/form.ts";
 import { tunnelOfAlias } from "../plan/ownership.ts";
 import type { Situation } from "../plan/situation.ts";
 import type { Observation } from "./observation.ts";
@@ -32,6 +33,7 @@ export function findingsOf(
     ...tableFindings(configuration, observation),
     ...interfaceFindings(configuration, observation),
     ...listenerFindings(configuration, observation, situation),
+    ...hubFindings(configuration, situation),
     ...proofFindings(configuration),
   ];
 }
@@ -84,6 +86,27 @@ function interfaceFindings(configuration: Configuration, { links }: Observation)
       message: `tunnel ${tunnel.name}: there is an interface ${link.name} that ipipoud did not make`,
       mend: "remove it, or set `interface` to another name",
       exitCode: exitCode.conflict,
+    });
+  }
+  return findings;
+}
+
+/** The kernel tells ipip devices with `remote any` apart by their local address alone. */
+function hubFindings(configuration: Configuration, { underlays }: Situation): Finding[] {
+  const holders = new Map<string, string>();
+  const findings: Finding[] = [];
+  for (const tunnel of configuration.tunnels) {
+    const local = underlays.get(tunnel.name)?.local;
+    if (local === undefined || formOfTunnel(tunnel) !== "hub") continue;
+    const other = holders.get(local);
+    holders.set(local, other ?? tunnel.name);
+    if (other === undefined) continue;
+    findings.push({
+      level: "error",
+      code: "two-hubs",
+      message: `tunnels ${other} and ${tunnel.name} have several peers each at one outer address, ${local}`,
+      mend: "make them one tunnel, or give one of them another address in `listen`",
+      exitCode: exitCode.usage,
     });
   }
   return findings;

@@ -6,7 +6,7 @@
  */
 import { randomInt } from "node:crypto";
 import { devicesOf } from "../kernel/devices.ts";
-import { dumpLinks } from "../kernel/link.ts";
+import { dumpLinks, setLinkAlias } from "../kernel/link.ts";
 import type { Devices } from "../net/objects.ts";
 import type { Netlink } from "../netlink/connection.ts";
 import type { KernelError } from "../netlink/errors.ts";
@@ -70,6 +70,8 @@ async function makeSome(
     for (const one of refused) {
       if (attempt === ATTEMPTS || !isIndexTaken(one, devices)) throw one.error;
     }
+    // Whoever got there first was given our alias by the message behind the refused one.
+    await route.requestAll(refused.map(({ index }) => setLinkAlias(index, "")));
     left = refused.map(({ link }) => link);
   }
 }

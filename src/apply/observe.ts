@@ -10,7 +10,7 @@ import { decodeRoute, dumpRoutes } from "../kernel/route.ts";
 import { decodeRule, dumpRules } from "../kernel/rule.ts";
 import type { FouListener, InterfaceAddress, Link, Nexthop, Route } from "../net/objects.ts";
 import { KernelError } from "../netlink/errors.ts";
-import { PROTOCOL, tunnelOfAlias, worstMetric } from "../plan/ownership.ts";
+import { protocolOf, tunnelOfAlias, worstMetric } from "../plan/ownership.ts";
 import type { LinkResource, Resource } from "../plan/resources.ts";
 import { decoded } from "./look.ts";
 import { observeRuleset } from "./nftables/observe.ts";
@@ -30,7 +30,7 @@ export async function observe(
   const [addresses, routes, nexthops, rules, listeners, ruleset] = await Promise.all([
     route.dump(dumpAddresses()).then((all) => decoded(all, (m) => decodeAddress(m, devices))),
     route
-      .dump(dumpRoutes("ipv4", whole ? 0 : PROTOCOL))
+      .dump(dumpRoutes("ipv4", whole ? 0 : protocolOf(table)))
       .then((all) => decoded(all, (m) => decodeRoute(m, devices))),
     route.dump(dumpNexthops()).then((all) => decoded(all, (m) => decodeNexthop(m, devices))),
     route.dump(dumpRules()).then((all) => decoded(all, decodeRule)),
@@ -39,14 +39,16 @@ export async function observe(
   ]);
   const ours = links.flatMap((link) => ourLink(table, link));
   const onOurs = new Map(ours.map((link) => [link.spec.name, link.tunnel]));
-  const ourNexthops = nexthops.filter((nexthop) => isOurNexthop(nexthop, onOurs));
+  const ourNexthops = nexthops
+    .filter(({ protocol }) => protocol === protocolOf(table))
+    .filter((nexthop) => isOurNexthop(nexthop, onOurs));
   const resources: Resource[] = [
     ...ours,
-    ...addresses.flatMap((address) => ourAddress(address, onOurs)),
+    ...addresses.flatMap((address) => ourAddress(address, onOurs, protocolOf(table))),
     ...ourNexthops.map((spec): Resource => ({ object: "nexthop", tunnel: null, spec })),
     ...ourRoutes(table, routes, onOurs, new Set(ourNexthops.map(({ id }) => id))),
     ...rules
-      .filter(({ protocol }) => protocol === PROTOCOL)
+      .filter(({ protocol }) => protocol === protocolOf(table))
       .map((spec): Resource => ({ object: "rule", tunnel: null, spec })),
     ...ourListeners(listeners ?? [], ours, ruleset.kind === "ours" ? ruleset.doors : []),
   ];
@@ -83,14 +85,14 @@ function ourLink(table: string, link: Link): LinkResource[] {
 function ourAddress(
   address: InterfaceAddress,
   onOurs: ReadonlyMap<string, string | null>,
+  protocol: number,
 ): Resource[] {
   const tunnel = onOurs.get(address.device);
-  if (tunnel === undefined || address.protocol !== PROTOCOL) return [];
+  if (tunnel === undefined || address.protocol !== protocol) return [];
   return [{ object: "address", tunnel, spec: address }];
 }
 
-function isOurNexthop({ protocol, to }: Nexthop, onOurs: ReadonlyMap<string, unknown>): boolean {
-  if (protocol !== PROTOCOL) return false;
+function isOurNexthop({ to }: Nexthop, onOurs: ReadonlyMap<string, unknown>): boolean {
   return to.kind === "gateway" || to.kind === "device" ? onOurs.has(to.device) : true;
 }
 
@@ -102,7 +104,7 @@ function ourRoutes(
 ): Resource[] {
   const worst = worstMetric(table);
   return routes
-    .filter(({ protocol }) => protocol === PROTOCOL)
+    .filter(({ protocol }) => protocol === protocolOf(table))
     .flatMap((route): Resource[] => {
       if (route.nexthop !== undefined) {
         return nexthops.has(route.nexthop)

@@ -59,6 +59,7 @@ export class Instance {
       writer: this.#writer,
       emit,
       localOf: (peer) => this.#surroundings.localOf(peer.tunnel),
+      foreignHolder: (local, remote) => this.#surroundings.foreignHolder(local, remote),
     });
   }
 
@@ -106,6 +107,7 @@ export class Instance {
     this.#demandStarted();
     const chosen = this.#select(tunnel, peer);
     for (const one of chosen) this.#tunnels.forget(one);
+    this.#diallers?.now(chosen);
     return chosen.length;
   }
 
@@ -180,7 +182,8 @@ export class Instance {
 
   /** The gate knows which upper bits a fresh time can have: they change every 18 hours, or with the clock. */
   #epochWatcher(): () => void {
-    const skew = Math.max(0, ...[...this.#peers.all()].map(({ config }) => config.maxClockSkew));
+    let skew = 0;
+    for (const { config } of this.#peers.all()) skew = Math.max(skew, config.maxClockSkew);
     const current = () => epochs(Date.now() / 1000, skew / 1000).join();
     let last = current();
     return () => {
@@ -194,7 +197,7 @@ export class Instance {
     return this.#surroundings.situation({
       get: (key) => {
         const peer = this.#peers.get(key);
-        return peer && knownEndpoint(peer.wanted, peer.remaining);
+        return peer && knownEndpoint(peer, peer.wanted);
       },
     });
   }

@@ -60,6 +60,12 @@ export class Surroundings {
     return { underlays: this.#underlays, endpoints, foreignIpip: this.#foreign, now };
   }
 
+  /** Which device of somebody else has this pair: the kernel gives it to one only. */
+  foreignHolder(local: IpAddress, remote: IpAddress): string | undefined {
+    const device = this.#foreign.find((one) => one.local === local && one.remote === remote);
+    return device && `the interface ${device.device}`;
+  }
+
   underlay(tunnel: TunnelConfig): Underlay {
     const underlay = this.#underlays.get(tunnel.name);
     if (underlay === undefined) throw new RangeError(`tunnel ${tunnel.name} has no underlay yet`);

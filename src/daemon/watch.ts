@@ -6,7 +6,7 @@ import type { Addon } from "../native/addon.ts";
 import { readU32 } from "../netlink/attributes.ts";
 import { NetlinkEvents } from "../netlink/events.ts";
 import type { Message } from "../netlink/request.ts";
-import { PROTOCOL } from "../plan/ownership.ts";
+import { isOurProtocol } from "../plan/ownership.ts";
 
 export interface HostListener {
   /** A device of ours came up again, or is gone. */
@@ -70,5 +70,5 @@ function isRoute({ type }: Message): boolean {
 
 /** Of all routes only these decide where tunnels leave; a router's other ones may change all day. */
 function isDefaultRoute({ payload }: Message): boolean {
-  return payload[1] === 0 && payload[5] !== PROTOCOL;
+  return payload[1] === 0 && !isOurProtocol(payload[5] ?? 0);
 }

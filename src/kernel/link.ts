@@ -99,8 +99,8 @@ export const IPTUN = table({
 /**
  * A new ipip device, down and **without its alias**: the kernel ignores IFLA_IFALIAS where it makes a device
  * (rtnl_create_link). So send setLinkAlias() right behind, best in one requestAll().
- * EEXIST: the name or the index is taken, or another device has this local and remote. A fixed ttl turns path-MTU
- * discovery on, whatever is said of that (ip_tunnel_netlink_parms).
+ * EEXIST: the name or the index is taken, or another device has this local and remote. A fixed ttl turns
+ * path-MTU discovery on, whatever is said of that (ip_tunnel_netlink_parms).
  *
  * @param index The device's own; 0: the kernel chooses.
  */
@@ -116,8 +116,8 @@ export function newLink(link: TunnelLink, devices: Devices, index = 0): Request 
 
 /**
  * Gives a device everything that `link` says, but its name. The kernel resets most of what is not sent and
- * keeps the rest, so all of it goes; a remote can't change from an address to any, nor back (EINVAL). Not atomic: a change that ends
- * in EEXIST has set the encapsulation already.
+ * keeps the rest, so all of it goes; a remote can't change from an address to any, nor back (EINVAL). Not
+ * atomic: a change that ends in EEXIST has set the encapsulation already.
  */
 export function changeLink(index: number, link: TunnelLink, devices: Devices): Request {
   const operation = `RTM_NEWLINK ${link.name} (change)`;

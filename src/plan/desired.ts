@@ -44,7 +44,7 @@ export function contextOf(
 function tunnelResources(context: TunnelContext, situation: Situation): Resource[] {
   const { tunnel, underlay } = context;
   const full = fullTunnelOf(tunnel);
-  const resources: Resource[] = [...guardRoutes(context), ...addresses(tunnel)];
+  const resources: Resource[] = [...guardRoutes(context), ...addresses(context)];
   if (formOfTunnel(tunnel) === "hub") {
     // The port to send to comes from the gate's map, by outer address; this one is never seen outside.
     resources.push(
@@ -56,7 +56,7 @@ function tunnelResources(context: TunnelContext, situation: Situation): Resource
     const known = situation.endpoints.get(peerKey(tunnel.name, peer.name));
     resources.push(...endpointResources(context, peer, known), ...peerRoutes(context, peer));
   }
-  if (full !== undefined) resources.push(...fullTunnelRules(tunnel, full));
+  if (full !== undefined) resources.push(...fullTunnelRules(tunnel, full, context));
   return resources;
 }
 

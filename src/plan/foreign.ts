@@ -12,6 +12,6 @@ export function foreignIpipOf(links: readonly Link[], table: string): ForeignIpi
     if (link.ipip === undefined || !link.up || tunnelOfAlias(table, link.alias) !== undefined)
       return [];
     const { local, remote } = link.ipip;
-    return remote === undefined ? [] : [{ local, remote }];
+    return remote === undefined ? [] : [{ device: link.name, local, remote }];
   });
 }

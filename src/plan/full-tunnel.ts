@@ -5,7 +5,7 @@
  */
 import type { TunnelConfig } from "../config/model.ts";
 import { hash } from "./ids.ts";
-import { PROTOCOL } from "./ownership.ts";
+import { protocolOf } from "./ownership.ts";
 import type { RuleResource } from "./resources.ts";
 
 const MAIN = 254;
@@ -36,8 +36,13 @@ export function markOf(tunnel: TunnelConfig): number {
   return fullTunnelOf(tunnel)?.mark ?? tunnel.fwmark ?? 0;
 }
 
-export function fullTunnelRules(tunnel: TunnelConfig, { mark, table }: FullTunnel): RuleResource[] {
-  const rule = { from: undefined, to: undefined, protocol: PROTOCOL };
+/** @param of The name of our nf_tables table, which says whose rules they are. */
+export function fullTunnelRules(
+  tunnel: TunnelConfig,
+  { mark, table }: FullTunnel,
+  of: { readonly table: string },
+): RuleResource[] {
+  const rule = { from: undefined, to: undefined, protocol: protocolOf(of.table) };
   return [
     {
       object: "rule",

@@ -23,15 +23,19 @@ export function peerKey(tunnel: string, peer: string): string {
 export function assignIds(configuration: Configuration): Ids {
   const ids = new Map<string, number>();
   const taken = new Set<number>();
-  const give = (key: string): void => {
-    let id = FIRST + (hash(key) % (LAST - FIRST));
+  const give = (key: string, proof = ""): void => {
+    let id = FIRST + (hash(`${configuration.table} ${key}${proof}`) % (LAST - FIRST));
     while (taken.has(id)) id = id >= LAST ? FIRST : id + 1;
     taken.add(id);
     ids.set(key, id);
   };
   for (const tunnel of configuration.tunnels) {
     give(tunnel.name);
-    for (const peer of tunnel.peers) give(peerKey(tunnel.name, peer.name));
+    for (const { name, proof } of tunnel.peers) {
+      // Another key is another peer: what the old one had is not taken over. (Secrets stay out of it.)
+      const key = proof.kind === "key" ? ` ${Buffer.from(proof.publicKey).toString("hex")}` : "";
+      give(peerKey(tunnel.name, name), key);
+    }
   }
   return ids;
 }

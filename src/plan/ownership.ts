@@ -4,17 +4,32 @@
  */
 import { hash } from "./ids.ts";
 
-/** RTA_PROTOCOL, NHA's nh_protocol, FRA_PROTOCOL, IFA_PROTO; unused in /etc/iproute2/rt_protos. */
-export const PROTOCOL = 105;
+/**
+ * RTA_PROTOCOL, NHA's nh_protocol, FRA_PROTOCOL, IFA_PROTO. Unused in /etc/iproute2/rt_protos; another
+ * table has another one of the next 64, so that two daemons leave each other's objects alone.
+ */
+export function protocolOf(table: string): number {
+  return table === "ipipou" ? FIRST_PROTOCOL : FIRST_PROTOCOL + 1 + (hash(table) % PROTOCOLS);
+}
 
-export function aliasOf(table: string, tunnel: string): string {
-  return `ipipoud ${table}/${tunnel}`;
+/** Whether a route or rule is some ipipoud's. */
+export function isOurProtocol(protocol: number): boolean {
+  return protocol >= FIRST_PROTOCOL && protocol <= FIRST_PROTOCOL + PROTOCOLS;
+}
+
+const FIRST_PROTOCOL = 105;
+const PROTOCOLS = 64;
+
+/** @param peer Id of a direct tunnel's peer: whose endpoint the device points to. */
+export function aliasOf(table: string, tunnel: string, peer?: number): string {
+  return `ipipoud ${table}/${tunnel}${peer === undefined ? "" : ` #${peer.toString(16)}`}`;
 }
 
 /** The tunnel that an alias names, when it is one of this table's; undefined for any other device. */
 export function tunnelOfAlias(table: string, alias: string | undefined): string | undefined {
   const start = `ipipoud ${table}/`;
-  return alias?.startsWith(start) === true ? alias.slice(start.length) : undefined;
+  if (alias?.startsWith(start) !== true) return undefined;
+  return alias.slice(start.length).replace(/ #[0-9a-f]+$/, "");
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Nexthop } from "../net/objects.ts";
 import { formOfTunnel } from "./form.ts";
 import type { GatePeer } from "./gate.ts";
 import { type Ids, idOf, nexthopId, peerKey, placeholder } from "./ids.ts";
-import { aliasOf, PROTOCOL } from "./ownership.ts";
+import { aliasOf, protocolOf } from "./ownership.ts";
 import type { FouResource, LinkResource, NexthopResource, Resource } from "./resources.ts";
 import type { KnownEndpoint, Underlay } from "./situation.ts";
 
@@ -62,6 +62,7 @@ export function tunnelLink(
   context: TunnelContext,
   remote: IpAddress | undefined,
   destinationPort: number,
+  peer?: number,
 ): LinkResource {
   const { table, tunnel, underlay, fwmark } = context;
   return {
@@ -69,7 +70,7 @@ export function tunnelLink(
     tunnel: tunnel.name,
     spec: {
       name: tunnel.interface,
-      alias: aliasOf(table, tunnel.name),
+      alias: aliasOf(table, tunnel.name, peer),
       // Outer IPv4 and UDP headers: 20 + 8 bytes.
       mtu: tunnel.mtu ?? Math.min(underlay.mtu - 28, LARGEST_MTU),
       up: true,
@@ -109,7 +110,8 @@ function linkOfDirect(
   known: KnownEndpoint | undefined,
 ): LinkResource {
   const { address, port } = known?.endpoint ?? stand(context, peer);
-  return tunnelLink(context, address, port);
+  const id = idOf(context.ids, peerKey(context.tunnel.name, peer.name));
+  return tunnelLink(context, address, port, id);
 }
 
 /**
@@ -130,7 +132,7 @@ function nexthop(
   peer: PeerConfig,
   known: KnownEndpoint | undefined,
 ): NexthopResource {
-  const { ids, tunnel } = context;
+  const { ids, tunnel, table } = context;
   const to: Nexthop["to"] =
     known === undefined
       ? { kind: "blackhole" }
@@ -141,5 +143,5 @@ function nexthop(
           onlink: true,
         };
   const id = nexthopId(idOf(ids, peerKey(tunnel.name, peer.name)));
-  return { object: "nexthop", tunnel: tunnel.name, spec: { id, protocol: PROTOCOL, to } };
+  return { object: "nexthop", tunnel: tunnel.name, spec: { id, protocol: protocolOf(table), to } };
 }

@@ -1,17 +1,17 @@
 /** Addresses and routes of a tunnel. */
 import type { PeerConfig, TunnelConfig } from "../config/model.ts";
-import { formatPrefix, isHost, networkOf, type Prefix } from "../net/address.ts";
+import { formatPrefix, networkOf, type Prefix } from "../net/address.ts";
 import type { Route } from "../net/objects.ts";
 import { formOfTunnel } from "./form.ts";
 import { fullTunnelOf } from "./full-tunnel.ts";
 import { CLASS_E, idOf, nexthopId, peerKey } from "./ids.ts";
-import { PROTOCOL, worstMetric } from "./ownership.ts";
+import { protocolOf, worstMetric } from "./ownership.ts";
 import type { TunnelContext } from "./peer.ts";
 import type { AddressResource, RouteResource } from "./resources.ts";
 
 const MAIN = 254;
 
-export function addresses(tunnel: TunnelConfig): AddressResource[] {
+export function addresses({ tunnel, table }: TunnelContext): AddressResource[] {
   return tunnel.addresses.map(({ local, length, peer }) => ({
     object: "address",
     tunnel: tunnel.name,
@@ -22,14 +22,14 @@ export function addresses(tunnel: TunnelConfig): AddressResource[] {
       peer,
       // A hub's device is NBMA: a connected route would take the inner address for the next hop's.
       noPrefixRoute: formOfTunnel(tunnel) === "hub" && (peer !== undefined || length < 32),
-      protocol: PROTOCOL,
+      protocol: protocolOf(table),
     },
   }));
 }
 
 /** Routes to one peer's allowedIPs. */
 export function peerRoutes(context: TunnelContext, peer: PeerConfig): RouteResource[] {
-  const { tunnel, ids } = context;
+  const { tunnel, ids, table } = context;
   const hub = formOfTunnel(tunnel) === "hub";
   const connected = hub ? [] : connectedNetworks(tunnel);
   const nexthop = hub ? nexthopId(idOf(ids, peerKey(tunnel.name, peer.name))) : undefined;
@@ -42,6 +42,7 @@ export function peerRoutes(context: TunnelContext, peer: PeerConfig): RouteResou
       spec: {
         ...NOWHERE,
         type: "unicast",
+        protocol: protocolOf(table),
         destination,
         table: tableOf(tunnel, destination),
         metric: 0,
@@ -58,16 +59,18 @@ export function peerRoutes(context: TunnelContext, peer: PeerConfig): RouteResou
 export function guardRoutes(context: TunnelContext): RouteResource[] {
   const { tunnel, table } = context;
   const prefixes = tunnel.peers.flatMap((peer) => peer.allowedIPs ?? []).map(networkOf);
-  const own = formOfTunnel(tunnel) === "hub" ? tunnel.addresses.map(networkOfAddress) : [];
-  const wanted = new Map(
-    [...prefixes, ...own.filter((p) => !isHost(p))].map((p) => [formatPrefix(p), p]),
-  );
+  // A connected route goes with its link as well.
+  const own = tunnel.addresses
+    .filter(({ length, peer }) => peer !== undefined || length < 32)
+    .map(networkOfAddress);
+  const wanted = new Map([...prefixes, ...own].map((p) => [formatPrefix(p), p]));
   return [...wanted.values()].map((destination) => ({
     object: "route",
     tunnel: tunnel.name,
     spec: {
       ...NOWHERE,
       type: "unreachable",
+      protocol: protocolOf(table),
       destination,
       table: tableOf(tunnel, destination),
       metric: worstMetric(table),
@@ -85,6 +88,7 @@ export function placeholderGuard(table: string): RouteResource {
     spec: {
       ...NOWHERE,
       type: "blackhole",
+      protocol: protocolOf(table),
       destination: CLASS_E,
       table: MAIN,
       metric: worstMetric(table),
@@ -95,7 +99,6 @@ export function placeholderGuard(table: string): RouteResource {
 }
 
 const NOWHERE = {
-  protocol: PROTOCOL,
   gateway: undefined,
   onlink: false,
   source: undefined,

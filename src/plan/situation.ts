@@ -31,6 +31,7 @@ export interface KnownEndpoint {
 }
 
 export interface ForeignIpip {
+  readonly device: string;
   readonly local: IpAddress;
   readonly remote: IpAddress | undefined;
 }

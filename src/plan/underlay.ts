@@ -2,7 +2,7 @@
 import type { TunnelConfig } from "../config/model.ts";
 import { familyOf, type IpAddress } from "../net/address.ts";
 import type { InterfaceAddress, Link, Route } from "../net/objects.ts";
-import { PROTOCOL } from "./ownership.ts";
+import { isOurProtocol } from "./ownership.ts";
 import type { Underlay } from "./situation.ts";
 
 /** What of the host bears on it. */
@@ -35,7 +35,7 @@ export function defaultRoute(host: Host): Route | undefined {
       ({ destination, table, type }) =>
         destination.length === 0 && table === 254 && type === "unicast",
     )
-    .filter(({ protocol, device }) => protocol !== PROTOCOL && device !== undefined)
+    .filter(({ protocol, device }) => !isOurProtocol(protocol) && device !== undefined)
     .sort((a, b) => a.metric - b.metric)[0];
 }
 

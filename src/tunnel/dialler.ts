@@ -3,7 +3,7 @@
  * us, and sooner while nothing comes back.
  */
 import { randomBytes } from "node:crypto";
-import { type Endpoint, formatEndpoint, sameEndpoint } from "../net/address.ts";
+import { type Endpoint, formatEndpoint, type IpAddress, sameEndpoint } from "../net/address.ts";
 import { buildDatagram } from "../wire/datagram.ts";
 import { buildProof } from "../wire/proof.ts";
 import type { Signatures } from "../wire/signatures.ts";
@@ -27,7 +27,7 @@ export interface DiallerOptions {
   readonly emit: EventSink;
   /** Where our outer packets come from; undefined while the device has no address. */
   readonly source: () => Endpoint | undefined;
-  readonly resolve: (host: string, port: number) => Promise<Endpoint>;
+  readonly resolve: (host: string, port: number, current?: IpAddress) => Promise<Endpoint>;
   /** Sends a whole IPv4 packet with the tunnel's mark. */
   readonly send: (packet: Buffer, to: Endpoint) => Promise<void>;
   /** Packets that the tunnel's device has received and sent so far. */
@@ -136,7 +136,11 @@ export class Dialler {
     const { endpoint } = peer.config;
     if (endpoint === undefined) return;
     try {
-      const found = await resolve(endpoint.host, endpoint.port);
+      const found = await resolve(
+        endpoint.host,
+        endpoint.port,
+        peer.answered ? peer.wanted?.address : undefined,
+      );
       if (this.#closed) return;
       this.#resolvedFor = 0;
       if (tunnels.resolved(peer, found)) this.#unresolved = 0;

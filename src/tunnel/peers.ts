@@ -15,8 +15,8 @@ export interface Peer {
   readonly config: PeerConfig;
   wanted: Endpoint | undefined;
   applied: Endpoint | undefined;
-  /** Milliseconds of a proof found in the kernel that were left when it was found. */
-  remaining: number | undefined;
+  /** When the proof ends, by performance.now() as the kernel's timeouts; undefined: without end. */
+  deadline: number | undefined;
   /** Milliseconds since 1970. */
   lastAuthentication: number | undefined;
   /** Milliseconds since 1970; undefined: without end, or not proven. */
@@ -44,7 +44,7 @@ export class Peers {
           config,
           wanted: undefined,
           applied: undefined,
-          remaining: undefined,
+          deadline: undefined,
           lastAuthentication: undefined,
           expires: undefined,
           expired: false,
@@ -99,10 +99,12 @@ export class Peers {
 
 /** In the planner's terms. */
 export function knownEndpoint(
+  { deadline }: Peer,
   endpoint: Endpoint | undefined,
-  remaining: number | undefined,
 ): KnownEndpoint | undefined {
-  return endpoint === undefined ? undefined : { endpoint, remaining };
+  if (endpoint === undefined) return undefined;
+  const remaining = deadline === undefined ? undefined : Math.max(1, deadline - performance.now());
+  return { endpoint, remaining };
 }
 
 export function stateOf(peer: Peer): PeerState {

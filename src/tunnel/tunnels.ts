@@ -17,6 +17,8 @@ export interface TunnelsOptions {
   readonly emit: EventSink;
   /** The outer address of a tunnel, or its placeholder. */
   readonly localOf: (peer: Peer) => IpAddress;
+  /** A device of somebody else that has this pair of outer addresses; in words. */
+  readonly foreignHolder: (local: IpAddress, remote: IpAddress) => string | undefined;
 }
 
 export class Tunnels {
@@ -35,7 +37,6 @@ export class Tunnels {
     if (!this.#place(peer, endpoint)) return false;
     const { authLifetime } = peer.config;
     peer.lastAuthentication = now;
-    peer.remaining = undefined;
     peer.expired = false;
     this.#expireAfter(peer, authLifetime === 0 ? undefined : authLifetime, now);
     if (!sameEndpoint(from, endpoint)) {
@@ -67,7 +68,6 @@ export class Tunnels {
     // The lifetime may be another one by now; then the configuration's word counts.
     const left = authLifetime === 0 ? undefined : Math.min(remaining ?? authLifetime, authLifetime);
     peer.applied = endpoint;
-    peer.remaining = left;
     this.#expireAfter(peer, left, now);
     return true;
   }
@@ -78,7 +78,6 @@ export class Tunnels {
     this.#options.peers.release(peer, this.#options.localOf(peer));
     this.#refused.delete(peer);
     peer.mark = undefined;
-    peer.remaining = undefined;
     peer.expired = false;
     peer.lastAuthentication = undefined;
     this.#options.writer.touch(peer);
@@ -91,9 +90,9 @@ export class Tunnels {
   }
 
   #place(peer: Peer, endpoint: Endpoint): boolean {
-    const { peers, localOf } = this.#options;
+    const { peers, localOf, foreignHolder } = this.#options;
     const local = localOf(peer);
-    const holderOf = (l: IpAddress, r: IpAddress) => peers.holder(l, r)?.key;
+    const holderOf = (l: IpAddress, r: IpAddress) => peers.holder(l, r)?.key ?? foreignHolder(l, r);
     const { form, holder } = formOfPeer(peer.tunnel, peer.key, local, endpoint, holderOf);
     if (form === "translated") {
       this.#refuse(peer, endpoint, holder ?? "another peer");
@@ -108,7 +107,7 @@ export class Tunnels {
     const why = `${endpoint.address} ${holder}`;
     if (this.#refused.get(peer) === why) return;
     this.#refused.set(peer, why);
-    const reason = `${endpoint.address} is held by ${holder}: two peers behind one public address are not supported yet`;
+    const reason = `${endpoint.address} is held by ${holder}: two tunnels or peers with one outer address are not supported yet`;
     this.#emit("refused", peer, endpoint, reason);
   }
 
@@ -116,6 +115,7 @@ export class Tunnels {
     clearTimeout(this.#expiries.get(peer));
     this.#expiries.delete(peer);
     peer.expires = lifetime === undefined ? undefined : now + lifetime;
+    peer.deadline = lifetime === undefined ? undefined : performance.now() + lifetime;
     if (lifetime !== undefined) this.#sleep(peer, lifetime);
   }
 
@@ -131,11 +131,11 @@ export class Tunnels {
 
   #expire(peer: Peer): void {
     this.#expiries.delete(peer);
+    peer.deadline = undefined;
     const endpoint = peer.wanted;
     if (endpoint === undefined) return;
     this.#options.peers.release(peer, this.#options.localOf(peer));
     peer.expired = true;
-    peer.remaining = undefined;
     this.#options.writer.touch(peer);
     this.#emit("expired", peer, endpoint, "its last proof is older than authLifetime");
   }

@@ -21,6 +21,8 @@ export class Writer {
   #whole: { readonly reason: string | undefined } | undefined;
   #running: Promise<void> | undefined;
   #pause = 0;
+  /** What the last failure said; the same again is no news. */
+  #complaint: string | undefined;
   #retry: NodeJS.Timeout | undefined;
   #begun = false;
   #closed = false;
@@ -73,31 +75,34 @@ export class Writer {
 
   #start(): void {
     if (!this.#begun || this.#closed) return;
-    if (this.#running !== undefined || this.#retry !== undefined) return;
+    if (this.#running !== undefined || !this.#isDue()) return;
     this.#running = this.#drain().finally(() => {
       this.#running = undefined;
       for (const resolve of this.#waiting.splice(0)) resolve();
       // What was touched after the last look and before this found a writer at work.
-      if (this.#isLeft()) this.#start();
+      this.#start();
     });
   }
 
-  #isLeft(): boolean {
-    return this.#whole !== undefined || this.#dirty.size > 0;
+  /** Between two tries of the whole, single peers are still written: one broken tunnel is one tunnel. */
+  #isDue(): boolean {
+    return this.#isWholeDue() || this.#dirty.size > 0;
+  }
+
+  #isWholeDue(): boolean {
+    return this.#whole !== undefined && this.#retry === undefined;
   }
 
   async #drain(): Promise<void> {
     // Everything that happens in one turn of the event loop goes out together.
     await new Promise<void>((resolve) => setImmediate(resolve));
-    while (!this.#closed && this.#isLeft()) {
+    while (!this.#closed && this.#isDue()) {
       const waiting = this.#waiting.splice(0);
       try {
-        if (this.#whole !== undefined) await this.#writeAll();
+        if (this.#isWholeDue()) await this.#writeAll();
         else await this.#writeDirty();
-        this.#pause = 0;
       } catch (error) {
         this.#failed(error);
-        return;
       } finally {
         for (const resolve of waiting) resolve();
       }
@@ -112,6 +117,8 @@ export class Writer {
     for (const peer of this.#peers.all()) wanted.set(peer, peer.wanted);
     const repaired = await this.#applier.reconcile(this.#situation());
     for (const [peer, endpoint] of wanted) peer.applied = endpoint;
+    this.#pause = 0;
+    this.#complaint = undefined;
     if (repaired.length > 0 && reason !== undefined) {
       const reasonText = `${reason}: ${summary(repaired)}`;
       this.#emit({
@@ -131,8 +138,8 @@ export class Writer {
     const moves = peers.map((peer) => ({
       tunnel: peer.tunnel,
       peer: peer.config,
-      before: knownEndpoint(peer.applied, undefined),
-      after: knownEndpoint(peer.wanted, peer.remaining),
+      before: knownEndpoint(peer, peer.applied),
+      after: knownEndpoint(peer, peer.wanted),
     }));
     await this.#applier.move(moves, this.#situation());
     for (const { peer, wanted } of written) peer.applied = wanted;
@@ -141,10 +148,14 @@ export class Writer {
   #failed(error: unknown): void {
     // What stands in the kernel now is not known: the next try compares everything.
     this.#whole = { reason: "after a failed write" };
+    const reason = error instanceof Error ? error.message : String(error);
+    if (reason !== this.#complaint) {
+      const words = `${reason}; trying again until it works`;
+      this.#emit({ event: "failed", tunnel: null, peer: null, endpoint: null, reason: words });
+    }
+    this.#complaint = reason;
+    if (this.#retry !== undefined) return;
     this.#pause = Math.min(LONGEST_PAUSE, this.#pause === 0 ? FIRST_PAUSE : this.#pause * 2);
-    const message = error instanceof Error ? error.message : String(error);
-    const reason = `${message}; trying again in ${this.#pause} ms`;
-    this.#emit({ event: "failed", tunnel: null, peer: null, endpoint: null, reason });
     this.#retry = setTimeout(() => {
       this.#retry = undefined;
       this.#start();

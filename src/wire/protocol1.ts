@@ -43,7 +43,7 @@ export interface KeyProofParts {
 }
 
 /** The 73 bytes that prove a key. Throws RangeError for a time or a salt that does not fit. */
-export function buildKeyProof(parts: KeyProofParts, signatures: Signatures): Buffer {
+export function buildKeyProof(parts: KeyProofParts, signatures: Pick<Signatures, "sign">): Buffer {
   if (parts.salt.length !== saltLength) throw new RangeError("a salt has 4 bytes");
   const payload = Buffer.alloc(keyPayloadLength);
   payload.writeUIntBE(parts.time, signatureLength, timeLength);

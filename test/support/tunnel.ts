@@ -2,9 +2,9 @@
 import type { Applier, Move } from "../../src/apply/applier.ts";
 import type { Configuration } from "../../src/config/model.ts";
 import { ipAddress } from "../../src/net/address.ts";
-import type { Situation } from "../../src/plan/situation.ts";
+import type { KnownEndpoint, Situation } from "../../src/plan/situation.ts";
 import type { TunnelEvent } from "../../src/tunnel/events.ts";
-import { type Peer, Peers } from "../../src/tunnel/peers.ts";
+import { knownEndpoint, type Peer, Peers } from "../../src/tunnel/peers.ts";
 import { Tunnels } from "../../src/tunnel/tunnels.ts";
 import { Writer } from "../../src/tunnel/writer.ts";
 import { situation } from "./configuration.ts";
@@ -52,23 +52,41 @@ export function world(config: Configuration) {
   const peers = new Peers(config);
   const applier = new FakeApplier();
   const now = (): Situation => {
-    const endpoints = [...peers.all()].flatMap(({ key, wanted, remaining }) =>
-      wanted === undefined ? [] : [[key, { endpoint: wanted, remaining }] as const],
-    );
-    return { ...situation(config), endpoints: new Map(endpoints) };
+    const endpoints = new Map<string, KnownEndpoint>();
+    for (const peer of peers.all()) {
+      const known = knownEndpoint(peer, peer.wanted);
+      if (known !== undefined) endpoints.set(peer.key, known);
+    }
+    return { ...situation(config), endpoints };
   };
   const writer = new Writer(applier, peers, now, emit);
   writer.begin();
   const locals = new Map<string, string>();
   const localOf = (peer: Peer) =>
     ipAddress(locals.get(peer.tunnel.name) ?? peer.tunnel.listen.address ?? "240.0.0.1");
-  const tunnels = new Tunnels({ peers, writer, emit, localOf });
+  /** Pairs of outer addresses that a device of somebody else has: `LOCAL REMOTE`. */
+  const foreign = new Set<string>();
+  const foreignHolder = (local: string, remote: string) =>
+    foreign.has(`${local} ${remote}`) ? "the interface other0" : undefined;
+  const tunnels = new Tunnels({ peers, writer, emit, localOf, foreignHolder });
   const peer = (key: string): Peer => {
     const found = peers.get(key);
     if (found === undefined) throw new TypeError(`no peer ${key}`);
     return found;
   };
-  return { events, emit, peers, applier, situation: now, writer, tunnels, peer, locals, localOf };
+  return {
+    events,
+    emit,
+    peers,
+    applier,
+    situation: now,
+    writer,
+    tunnels,
+    peer,
+    locals,
+    localOf,
+    foreign,
+  };
 }
 
 /** Lets promises that are ready go on, without a timer. */

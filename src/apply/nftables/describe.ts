@@ -18,7 +18,8 @@ export function describe(object: NftObject, set: NftSet | undefined): string {
 
 function describeElement({ set: name, key, data }: Element, set: NftSet | undefined): string {
   const bytes = Buffer.from(key, "hex");
-  const fields = describeKey(bytes, set?.key ?? guess(bytes.length));
+  const raw = set === undefined || set.key.some(({ type }) => type === "integer");
+  const fields = describeKey(bytes, raw ? ours(bytes.length) : set.key);
   return `element ${fields}${describeData(data, set?.data)} in ${name}`;
 }
 
@@ -29,10 +30,10 @@ function describeData(data: Element["data"], field: Field | undefined): string {
   return ` : ${describeField(bytes, field ?? { type: "inet_service", bytes: bytes.length })}`;
 }
 
-/** The keys of our own sets by their length, where the set itself is not at hand. */
-function guess(length: number): Field[] {
+/** The keys of our own sets by their length: to the kernel, and to nft, raw fields are numbers. */
+function ours(length: number): Field[] {
   const address: Field = { type: "ipv4_addr", bytes: 4 };
-  const ports: Field = { type: "mark", bytes: 4 };
+  const ports: Field = { type: "other", bytes: 4 };
   switch (length) {
     case 4:
       return [address];
@@ -62,12 +63,10 @@ function describeField(bytes: Buffer, { type }: Field): string {
       return bytes.join(".");
     case "inet_service":
       return bytes.length === 2 ? String(bytes.readUInt16BE(0)) : bytes.toString("hex");
-    case "mark":
-      // Both ports; the second is the tunnel's own.
-      return bytes.length === 4 ? String(bytes.readUInt16BE(0)) : bytes.toString("hex");
     case "ifname":
       return bytes.toString("utf8").replace(/\0+$/, "");
     default:
-      return `0x${bytes.toString("hex")}`;
+      // Both ports; the second is the tunnel's own.
+      return bytes.length === 4 ? String(bytes.readUInt16BE(0)) : `0x${bytes.toString("hex")}`;
   }
 }

@@ -7,7 +7,8 @@ const LEAST_BURST = 5;
 
 /** `perSecond` may be a fraction. The burst is at least a second's worth. */
 export function rateLimit(perSecond: number, over: boolean): Limit {
-  const whole = UNITS.find((unit) => Number.isInteger(round(perSecond * unit)));
+  const isWhole = (rate: number): boolean => rate >= 1 && Number.isInteger(rate);
+  const whole = UNITS.find((unit) => isWhole(round(perSecond * unit)));
   const unit = whole ?? UNITS[UNITS.length - 1] ?? 1;
   return {
     kind: "limit",

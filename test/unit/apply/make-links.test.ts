@@ -101,10 +101,7 @@ test("an index that is taken meanwhile is chosen anew; only what was refused is 
     await makeLinks(route, [link("t0"), link("t1")], devices(), () => indexes.shift() ?? 0);
     assert.deepEqual(
       sent.map((requests) => requests.map(indexOf)),
-      [
-        [100, 100, 100, 101, 101, 101],
-        [102, 102, 102],
-      ],
+      [[100, 100, 100, 101, 101, 101], [100], [102, 102, 102]],
     );
   }
 });
@@ -129,5 +126,5 @@ test("with every index taken it ends", async () => {
     makeLinks(route, [link("t0")], devices(), () => 100),
     refusal,
   );
-  assert.equal(sent.length, 5);
+  assert.equal(sent.filter(([first]) => first?.operation === "RTM_NEWLINK t0").length, 5);
 });

@@ -34,7 +34,9 @@ test("names that collide get different ids", () => {
   let pair: [string, string] | undefined;
   for (let i = 0; pair === undefined && i < 1_000_000; i++) {
     const name = `p${i}`;
-    const id = hash(peerKey("t", name)) % range;
+    const { proof } = peer(name);
+    const key = proof.kind === "key" ? ` ${Buffer.from(proof.publicKey).toString("hex")}` : "";
+    const id = hash(`ipipou ${peerKey("t", name)}${key}`) % range;
     const other = seen.get(id);
     if (other !== undefined) pair = [other, name];
     seen.set(id, name);
@@ -77,4 +79,14 @@ test("a nexthop's id is unsigned and has the upper four bits set", () => {
 test("what is not in the configuration has no id", () => {
   const ids = assignIds(configuration([tunnel("a", [])]));
   assert.throws(() => idOf(ids, "a/gone"), /"a\/gone" has no id/);
+});
+
+test("another public key is another peer, and so is another daemon's", () => {
+  const key = (byte: number) => ({ kind: "key", publicKey: Buffer.alloc(32, byte) }) as const;
+  const ids = (byte: number, table: string) =>
+    assignIds({ ...configuration([tunnel("t", [peer("x", { proof: key(byte) })])]), table });
+  const one = idOf(ids(1, "ipipou"), "t/x");
+  assert.equal(idOf(ids(1, "ipipou"), "t/x"), one);
+  assert.notEqual(idOf(ids(2, "ipipou"), "t/x"), one);
+  assert.notEqual(idOf(ids(1, "other"), "t/x"), one);
 });

@@ -6,6 +6,7 @@ import { foreignIpipOf } from "../../../src/plan/foreign.ts";
 import { aliasOf, tunnelOfAlias, worstMetric } from "../../../src/plan/ownership.ts";
 
 test("an alias names its tunnel, and only to the table that made it", () => {
+  assert.equal(tunnelOfAlias("ipipou", aliasOf("ipipou", "a #b", 0xf1)), "a #b");
   const alias = aliasOf("ipipou", "hub");
   assert.equal(tunnelOfAlias("ipipou", alias), "hub");
   assert.equal(tunnelOfAlias("other", alias), undefined);
@@ -46,7 +47,7 @@ test("foreign ipip devices count when they are up and point to one remote", () =
     },
     ...over,
   });
-  assert.deepEqual(foreignIpipOf([link({})], "ipipou"), [{ local, remote }]);
+  assert.deepEqual(foreignIpipOf([link({})], "ipipou"), [{ device: "their0", local, remote }]);
   assert.deepEqual(foreignIpipOf([link({ up: false })], "ipipou"), []);
   assert.deepEqual(foreignIpipOf([link({ alias: aliasOf("ipipou", "hub") })], "ipipou"), []);
   assert.deepEqual(foreignIpipOf([link({ ipip: undefined })], "ipipou"), []);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type IpAddress, ipAddress } from "../../../src/net/address.ts";
 import type { InterfaceAddress, Link, Route } from "../../../src/net/objects.ts";
-import { PROTOCOL } from "../../../src/plan/ownership.ts";
+import { protocolOf } from "../../../src/plan/ownership.ts";
 import {
   defaultRoute,
   followsDefaultRoute,
@@ -84,7 +84,7 @@ test("no default route: no address yet", () => {
 test("a default route's own source wins; our own default routes and other tables don't count", () => {
   const source: IpAddress = ipAddress("203.0.113.2");
   const routes = [
-    route("ipipou0", { protocol: PROTOCOL }),
+    route("ipipou0", { protocol: protocolOf("ipipou") }),
     route("wlan0", { table: 100 }),
     route("wlan0", { type: "unreachable", device: undefined }),
     route("eth0", { metric: 5, source }),

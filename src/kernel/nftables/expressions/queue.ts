@@ -24,7 +24,7 @@ const QUEUE = table({
 export const queue: ExpressionCodec<Queue> = {
   name: "queue",
   encode: ({ number, bypass }) =>
-    QUEUE.encode({ number, total: 1, flags: bypass ? NFT_QUEUE_FLAG_BYPASS : 0 }),
+    QUEUE.encode({ number, total: 1, flags: bypass ? NFT_QUEUE_FLAG_BYPASS : undefined }),
   decode: (data) => {
     const values = QUEUE.decode(data);
     return {

@@ -51,6 +51,20 @@ export class Injector {
     if (error !== undefined) throw new Error(`injecting: ${error}`);
   }
 
+  /** Sends each packet once, in this order, `pause` seconds apart, and returns when that is done. */
+  async sendAll(
+    packets: readonly Uint8Array[],
+    { pause = 0, timeout = 60_000 } = {},
+  ): Promise<void> {
+    const from = this.#program.lines.length;
+    this.#asked += packets.length;
+    const hex = packets.map((packet) => Buffer.from(packet).toString("hex"));
+    this.#program.child.stdin?.write(hex.map((one) => `1 ${pause} ${one}\n`).join(""));
+    await this.#program.line(new RegExp(`^sent ${this.#asked}$`), { from, timeout });
+    const error = this.#program.lines.slice(from).find((line) => line.startsWith("error"));
+    if (error !== undefined) throw new Error(`injecting: ${error}`);
+  }
+
   async stop(): Promise<void> {
     await this.#program.stop("SIGKILL");
   }

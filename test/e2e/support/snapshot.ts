@@ -32,6 +32,16 @@ export async function snapshot(host: Host): Promise<string> {
   return JSON.stringify(state, (key, value: unknown) => (volatile.has(key) ? undefined : value), 2);
 }
 
+/** A snapshot without what comes and goes by itself: sources whose rate is remembered. */
+export function lasting(snapshot: string): string {
+  const withoutSources = (_: string, value: unknown): unknown => {
+    if (typeof value !== "object" || value === null || !("elem" in value)) return value;
+    const { elem, ...rest } = value as { elem: unknown; name?: string };
+    return rest.name === "sources" ? rest : { ...rest, elem };
+  };
+  return JSON.stringify(JSON.parse(snapshot), withoutSources, 2);
+}
+
 function parse(text: string): unknown {
   if (!/^[[{]/.test(text)) return text.split("\n").sort();
   return JSON.parse(text) as unknown;

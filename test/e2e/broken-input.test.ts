@@ -91,7 +91,7 @@ describe("broken input", () => {
     [
       "a key of 31 bytes",
       good.replace(publicKey, Buffer.alloc(31, 7).toString("base64")),
-      /ipipoud\.yaml:6:\d+: .*publicKey.*32 bytes/,
+      /ipipoud\.yaml:6:\d+: 31 bytes, want 32.*publicKey/,
     ],
     [
       "a secret's file that is missing",
@@ -133,6 +133,11 @@ describe("broken input", () => {
   it("exit code 4: no nf_tables expression queue", async () => {
     await withoutModules("nft_queue");
     await refused(await start(good), 4, /queue.*modprobe nft_queue/);
+  });
+
+  it("exit code 4: no module nfnetlink_queue", async () => {
+    await withoutModules("nfnetlink_queue");
+    await refused(await start(good), 4, /nfnetlink_queue.*modprobe nfnetlink_queue/);
   });
 
   /** And the kernel finds no program to load them again. */

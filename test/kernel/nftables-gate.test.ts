@@ -242,7 +242,6 @@ describe("the gate", () => {
         udp({ ...fromStranger, ...toServer, payload: authentication(EPOCH, 0x45) }),
         "queued",
       ],
-      "a stale one": [udp({ ...fromStranger, ...toServer, payload: stale }), "dropped"],
       "one of the peer": [udp({ ...fromClient, ...toServer, payload: key }), "queued"],
       "one of the peer that begins like IPv4": [
         udp({ ...fromClient, ...toServer, payload: authentication(EPOCH, 0x45) }),
@@ -482,6 +481,20 @@ describe("the gate", () => {
     const strangers = results.slice(0, -1).filter(({ fate }) => fate === "queued").length;
     assert.ok(strangers <= 20 + Math.ceil(20 * total) - one, `${strangers} in ${total} s`);
     assert.equal(results.at(-1)?.fate, "queued");
+  });
+
+  test("of what bears an impossible time, a few a second are looked at", async () => {
+    await become(gate([direct()], { epochs: [EPOCH] }));
+    const started = performance.now();
+    const payload = authentication(EPOCH - 1);
+    const crowd = Array.from({ length: 60 }, (_, i) =>
+      udp({ source: `192.0.2.${i + 1}`, sourcePort: 1, ...toServer, payload }),
+    );
+    const results = await send(crowd);
+    const seconds = (performance.now() - started) / 1000;
+    const looked = results.filter(({ fate }) => fate === "queued").length;
+    assert.ok(looked >= 5 && looked <= 5 + Math.ceil(seconds), `${looked} in ${seconds} s`);
+    assert.ok(results.every(({ fate }) => fate !== "passed"));
   });
 
   test("with no one at the queue, strangers get nothing and the peer goes on", async () => {

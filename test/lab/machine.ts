@@ -57,10 +57,17 @@ export async function boot(options: Boot): Promise<number> {
       throw new GuestFailed(`the guest (kernel ${options.kernel.name}) ended before its command`);
     }
     return Number(exit.trim());
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    await rm(share, { recursive: true, force: true });
+    process.exit(130); // whoever asked for an end wants no further machine
   } finally {
     await rm(share, { recursive: true, force: true });
   }
 }
+
+/** SIGINT or SIGTERM came while a machine ran or was waited for. */
+class Interrupted extends Error {}
 
 function commandScript(options: Boot): string {
   const path = [dirname(process.execPath), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin"];
@@ -145,7 +152,9 @@ async function underLock(args: readonly string[], options: Boot): Promise<void> 
   const child = spawn("flock", ["-F", lockFile, "sh", "-c", script, "qemu", ...args], {
     stdio: [options.interactive ? "inherit" : "ignore", "pipe", "inherit"],
   });
+  let interrupted = false;
   const stop = (): void => {
+    interrupted = true;
     child.kill("SIGTERM");
   };
   process.once("SIGINT", stop).once("SIGTERM", stop);
@@ -181,6 +190,7 @@ async function underLock(args: readonly string[], options: Boot): Promise<void> 
       child.on("error", reject);
       child.on("close", resolve);
     });
+    if (interrupted) throw new Interrupted();
     if (timedOut) {
       throw new GuestFailed(`the guest was still running after ${options.timeout} s: killed`);
     }

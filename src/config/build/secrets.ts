@@ -1,0 +1,81 @@
+import { Complaint } from "../complaint.ts";
+import { type ReadFailure, readSecretFile } from "../files.ts";
+import type { Problems } from "../problems.ts";
+import { readBase64, readKey } from "../schema/scalars.ts";
+import { Secret } from "../secret.ts";
+import type { Path } from "../source/document.ts";
+
+/** A secret and its sibling `xFile`, as a tunnel or peer has them. */
+export type SecretName = "privateKey" | "secret" | "token" | "tokenBase64";
+
+type Mapping = { readonly [key in SecretName | `${SecretName}File`]?: string | undefined };
+
+/** Whether there is such a secret, without reading it. */
+export function hasSecret(mapping: Mapping, name: SecretName): boolean {
+  return mapping[name] !== undefined || mapping[`${name}File`] !== undefined;
+}
+
+/**
+ * The secret's value, from the text or from its file; undefined where there is none, or where it is
+ * wrong and a problem tells so.
+ */
+export function takeSecret(
+  mapping: Mapping,
+  name: SecretName,
+  path: Path,
+  problems: Problems,
+): Secret | undefined {
+  const text = mapping[name];
+  const file = mapping[`${name}File`];
+  if (text !== undefined && file !== undefined) {
+    const what = `both \`${name}\` and \`${name}File\``;
+    problems.add([...path, `${name}File`], new Complaint(what, "remove one"), { at: "key" });
+    return undefined;
+  }
+  if (file !== undefined) {
+    const bytes = readSecretFile(file);
+    const key = [...path, `${name}File`];
+    if (isFailure(bytes)) {
+      problems.add(key, bytes.complaint, { kind: bytes.kind });
+      return undefined;
+    }
+    const value = decoders[name](bytes);
+    if (!(value instanceof Complaint)) return new Secret(value);
+    problems.add(key, new Complaint(`${file}: ${value.what}`, value.mend));
+    return undefined;
+  }
+  if (text === undefined) return undefined;
+  const value = decoders[name](Buffer.from(text, "utf8"));
+  if (!(value instanceof Complaint)) return new Secret(value);
+  problems.add([...path, name], value);
+  return undefined;
+}
+
+function isFailure(result: Buffer | ReadFailure): result is ReadFailure {
+  return !Buffer.isBuffer(result);
+}
+
+/** From the bytes of a file or of a text, which are the same, to the secret's own. */
+const decoders: Readonly<Record<SecretName, (bytes: Buffer) => Buffer | Complaint>> = {
+  privateKey: (bytes) => readKey(bytes.toString("latin1")),
+  secret: (bytes) =>
+    bytes.length > 0 ? bytes : new Complaint("an empty secret", "write one, or leave the key out"),
+  token: checkToken,
+  tokenBase64: (bytes) => {
+    const token = readBase64(bytes.toString("latin1"));
+    return token instanceof Complaint ? token : checkToken(token);
+  },
+};
+
+/** A token is a whole UDP payload, and must be told from an inner packet by its look alone. */
+function checkToken(token: Buffer): Buffer | Complaint {
+  if (token.length === 0) return new Complaint("an empty token", "write 1 to 1000 bytes");
+  if (token.length > 1000) {
+    return new Complaint(`a token of ${token.length} bytes`, "at most 1000");
+  }
+  const likePacket =
+    token.length >= 20 && token.readUInt8(0) >> 4 === 4 && token.readUInt16BE(2) === token.length;
+  return likePacket
+    ? new Complaint("a token that looks like an IPv4 packet", "choose another one")
+    : token;
+}

@@ -87,7 +87,13 @@ function open(
   try {
     return openQueue(addon, { number, maxLength, patterns });
   } catch (error) {
-    if ((error as { code?: unknown }).code !== "EPERM") throw error;
+    const { code } = error as { code?: unknown };
+    if (code === "EINVAL" || code === "EOPNOTSUPP") {
+      // nfnetlink's answer for a subsystem that nobody has registered.
+      const what = "the kernel has no nfnetlink_queue";
+      throw new Failure(exitCode.kernel, what, "`modprobe nfnetlink_queue`", { cause: error });
+    }
+    if (code !== "EPERM") throw error;
     const mend = "set `queue: { number: … }` to another one";
     throw new Failure(exitCode.conflict, `queue ${number} is held by another program`, mend, {
       cause: error,

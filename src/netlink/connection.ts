@@ -45,6 +45,8 @@ type Failure = KernelError | NoReply | MalformedMessage;
 /** One sequence number that an answer is due for. */
 interface Pending {
   readonly operation: string;
+  /** The request's, where an error should quote from it. */
+  readonly payload?: Uint8Array;
   /** Time (performance.now) of the request or of the last reply to it. */
   since: number;
   /** A reply that belongs to it. */
@@ -136,6 +138,7 @@ export class Netlink {
       for (const [i, request] of all.entries()) {
         const sequence = this.#expect({
           operation: request.operation,
+          payload: request.payload,
           message: () => {},
           settle: (failure) => {
             if (failure !== undefined || i === last + 1) finish(failure);
@@ -322,8 +325,9 @@ export class Netlink {
       const done = message.type === NLMSG_DONE;
       const answer = done ? decodeDone(message) : decodeError(message);
       if (done) pending.message(message);
+      const { operation, payload } = pending;
       const refused =
-        answer.errno === 0 ? undefined : new KernelError(pending.operation, answer.errno, answer);
+        answer.errno === 0 ? undefined : new KernelError(operation, answer.errno, answer, payload);
       this.#settle(message.sequence, refused);
     } catch (error) {
       if (!(error instanceof MalformedMessage)) throw error;

@@ -2,6 +2,9 @@
 import { constants } from "node:os";
 import type { KernelAnswer } from "./messages.ts";
 
+/** Bytes of a nlmsghdr. */
+const NLMSG_HDRLEN = 16;
+
 /**
  * The kernel refused a request: `RTM_NEWLINK ipipou0: EEXIST (the kernel's own text)`.
  * A refusal by send(2) itself (EMSGSIZE, ENOBUFS) is one too.
@@ -19,8 +22,15 @@ export class KernelError extends Error {
   readonly attributeOffset: number | undefined;
   /** Extended ACK: the number of an attribute that the request lacks (6.1 and newer). */
   readonly missingAttribute: number | undefined;
+  /** The request from the refused attribute on, where the kernel says which and the request is at hand. */
+  readonly refused: Uint8Array | undefined;
 
-  constructor(operation: string, errno: number, answer: Partial<KernelAnswer> = {}) {
+  constructor(
+    operation: string,
+    errno: number,
+    answer: Partial<KernelAnswer> = {},
+    payload?: Uint8Array,
+  ) {
     const code = errnoName(errno);
     const detail =
       answer.text ??
@@ -34,6 +44,8 @@ export class KernelError extends Error {
     this.kernelText = answer.text;
     this.attributeOffset = answer.attributeOffset;
     this.missingAttribute = answer.missingAttribute;
+    const { attributeOffset: offset } = answer;
+    this.refused = offset === undefined ? undefined : payload?.subarray(offset - NLMSG_HDRLEN);
   }
 }
 

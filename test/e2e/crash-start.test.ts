@@ -1,7 +1,5 @@
 /** kill -9 in the middle of a start: the next one succeeds, whatever the first one got done. */
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { Daemon, mainFile } from "./support/daemon.ts";
 import type { Program } from "./support/program.ts";
@@ -11,6 +9,8 @@ import { openQueue, party, waitingTunnel } from "./support/tunnels.ts";
 
 /** Moments at which the daemon is killed. */
 const tries = 10;
+const ready = /\bready$/;
+const killAt = new URL("./support/kill-at.js", import.meta.url).href;
 
 describe("crash while starting", () => {
   let topology: Topology;
@@ -29,37 +29,42 @@ describe("crash while starting", () => {
     await topology.remove();
   });
 
-  /** A device made anew has another index. */
-  const state = async (): Promise<string> =>
-    lasting(await snapshot(topology.server)).replaceAll(/"ifindex": \d+,?/g, "");
-
-  /** Runs the daemon under strace, which steps aside (-D): the process is the daemon. */
-  function traced(...args: readonly string[]): Program {
-    const program = daemon.host.start("strace", [
-      ...["-D", "-f", "-s", "100", "-o", join(daemon.folder, "trace")],
-      ...["-e", "trace=sendto,write", ...args],
-      ...[process.execPath, mainFile, "--config", daemon.configFile],
+  /** A device made anew has another index, by which lists are sorted; the order of rules is theirs. */
+  async function state(): Promise<string> {
+    const text = lasting(await snapshot(topology.server)).replaceAll(/"ifindex": \d+,?/g, "");
+    const lists = Object.entries(JSON.parse(text) as Record<string, unknown[]>);
+    const sorted = lists.map(([name, list]) => [
+      name,
+      name === "ruleset" ? list : list.map((one) => JSON.stringify(one)).sort(),
     ]);
+    return JSON.stringify(Object.fromEntries(sorted), null, 2);
+  }
+
+  /** The daemon, which says each message to the kernel; with `kill`, dead in place of that one. */
+  function watched(kill = 0): Program {
+    const environment = { NODE_OPTIONS: `--import=${killAt}`, KILL_AT: String(kill) };
+    const args = [mainFile, "--config", daemon.configFile];
+    const program = daemon.host.start(process.execPath, args, environment);
     programs.push(program);
     return program;
   }
 
   /** How many messages a start sends to the kernel. */
   async function countMessages(): Promise<number> {
-    const program = traced("--seccomp-bpf");
-    await program.line(/\bready$/);
+    const program = watched();
+    await program.line(ready);
     await program.stop("SIGTERM");
-    const trace = (await readFile(join(daemon.folder, "trace"), "utf8")).split("\n");
-    const ready = trace.findIndex((line) => /write\(2, .*ready/.test(line));
-    assert.ok(ready > 0, trace.join("\n"));
-    return trace.slice(0, ready).filter((line) => line.includes(" sendto(")).length;
+    const start = program.lines.slice(
+      0,
+      program.lines.findIndex((line) => ready.test(line)),
+    );
+    return start.filter((line) => line.startsWith("message ")).length;
   }
 
-  /** A start that ends with kill -9 in place of this message (which works without seccomp-bpf only). */
   async function killedAt(message: number): Promise<void> {
-    const program = traced("-e", `inject=sendto:signal=SIGKILL:when=${message}`);
-    assert.equal(await program.end(), "SIGKILL");
-    assert.ok(!program.lines.some((line) => /\bready$/.test(line)), "killed before it was ready");
+    const program = watched(message);
+    assert.equal(await program.end(), "SIGKILL", program.lines.join("\n"));
+    assert.ok(!program.lines.some((line) => ready.test(line)), "killed before it was ready");
   }
 
   it("leaves nothing that the next start stumbles over, nor the stop after it", async () => {

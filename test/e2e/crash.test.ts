@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { Capture } from "./support/capture.ts";
 import { Daemon } from "./support/daemon.ts";
+import { eventually } from "./support/eventually.ts";
 import type { Host } from "./support/host.ts";
 import { Injector } from "./support/inject.ts";
 import { bytesOf } from "./support/outer.ts";
@@ -89,7 +90,9 @@ describe("crash", () => {
       const filter = `udp dst port ${side.port} and udp[4:2] == 81`;
       const wire = await Capture.start(topology.server, filter, { args: ["-x"] });
       daemon.process.child.kill("SIGUSR1");
-      await wire.packet(/0x0060:/);
+      await eventually(() => wire.packets.some((line) => line.includes("0x0060:")), {
+        what: `an authentication of ${side.form}; the client's log:\n${daemon.log.join("\n")}`,
+      });
       const [packet = assert.fail()] = bytesOf(await wire.stop());
       const pinger = new Pinger(side.client, side.serverInner);
       await pinger.moreReplies(2);

@@ -1,6 +1,6 @@
 /**
  * While a peer is absent or expired, or the link is down, nothing for its allowedIPs leaves by another
- * way. The hosts have a default route, and the server a second underlay device with another.
+ * way. One server has a direct tunnel and a hub, a default route, and a second underlay device with another.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -9,200 +9,221 @@ import { Daemon } from "./support/daemon.ts";
 import { eventually } from "./support/eventually.ts";
 import type { Host } from "./support/host.ts";
 import { newKeyPair } from "./support/keys.ts";
-import {
-  clientConfig,
-  inner,
-  newCredentials,
-  type ServerSettings,
-  serverConfig,
-  tunnel,
-} from "./support/pair.ts";
+import { clientConfig, newCredentials, serverConfig, tunnel } from "./support/pair.ts";
 import { Pinger } from "./support/ping.ts";
 import { Topology } from "./support/topology.ts";
+
+/** The server's two tunnels, and the inner addresses at their ends. */
+const direct = {
+  ...{ device: "ipipou0", port: 10_000, credentials: newCredentials(), others: {} },
+  ...{ server: "172.28.0.1", client: "172.28.0.2" },
+};
+const hub = {
+  ...{ device: "ipipou1", port: 10_001, credentials: newCredentials() },
+  ...{ server: "172.28.1.1", client: "172.28.1.2" },
+  others: { other: { publicKey: newKeyPair().publicKey, allowedIPs: ["172.28.1.64/26"] } },
+};
+type Side = Omit<typeof hub, "others"> & { readonly others: Readonly<Record<string, unknown>> };
+const sides: readonly Side[] = [direct, hub];
+
+function waiting({ credentials, device, port, server, client, others }: Side) {
+  const { tunnels } = serverConfig(credentials, {
+    peers: others,
+    peer: { authLifetime: "2s", allowedIPs: [`${client}/32`] },
+    tunnel: { interface: device, listen: `203.0.113.1:${port}`, address: `${server}/24` },
+  });
+  return (tunnels as Record<string, unknown>)[tunnel];
+}
+
+const dialling = ({ credentials, port, server, client }: Side) =>
+  clientConfig(credentials, {
+    peer: {
+      endpoint: `203.0.113.1:${port}`,
+      allowedIPs: [`${server}/32`],
+      keepalive: "500ms",
+    },
+    tunnel: { address: `${client}/24` },
+  });
 
 /** On the other side of everything: what reaches it ends a capture. */
 const fence = "198.51.100.1";
 
-/** What leaves a host by any device but the tunnel's while `during` runs; tcpdump's lines. */
+/** What leaves a host by any device but the tunnels' while `during` runs; tcpdump's lines. */
 async function leaving(host: Host, during: () => Promise<unknown>): Promise<string[]> {
   const capture = await Capture.start(host, "ip", { device: "any" });
   await during();
   await host.try("ping", "-n", "-c", "1", "-W", "1", fence);
   await capture.packet(new RegExp(` Out IP \\S+ > ${fence.replaceAll(".", "\\.")}: ICMP`));
   const lines = await capture.stop();
-  return lines.filter((line) => / Out IP /.test(line) && !/^\S+ (lo|ipipou0) /.test(line));
+  return lines.filter((line) => / Out IP /.test(line) && !/^\S+ (lo|ipipou\d) /.test(line));
 }
 
-/** In clear, or as bare IPIP, to an inner address. */
-const inClear = (line: string): boolean => /> 172\.28\.0\.\d+\b/.test(line);
+/** To an inner address: in clear, or as bare IPIP. */
+const inClear = (line: string): boolean => /> 172\.28\.\d\.\d+\b/.test(line);
 const inTunnel = (line: string): boolean =>
-  /IP \S+ > 203\.0\.113\.1\.10000: UDP|IP 203\.0\.113\.1\.10000 > /.test(line);
+  /> 203\.0\.113\.1\.1000\d: UDP|IP 203\.0\.113\.1\.1000\d > /.test(line);
 const leaks = (lines: readonly string[]): string[] =>
   lines.filter((line) => inClear(line) || inTunnel(line));
 
 const few = ["-n", "-q", "-c", "3", "-i", "0.1", "-W", "1"];
 
-/** Forwarded, from an address of the host, and from whatever the kernel chooses. */
-async function tryAll(topology: Topology, address: string): Promise<void> {
-  const { server, internet } = topology;
-  await Promise.all([
-    server.try("ping", ...few, address),
-    server.try("ping", ...few, "-I", server.address, address),
-    internet.try("ping", ...few, address),
-  ]);
-}
-
-const forms: Readonly<Record<string, ServerSettings>> = {
-  "a direct tunnel": {},
-  "a hub": {
-    peers: { other: { publicKey: newKeyPair().publicKey, allowedIPs: ["172.28.0.64/26"] } },
-  },
-};
-
-for (const [form, settings] of Object.entries(forms)) {
-  describe(`nothing leaks from ${form}`, () => {
-    const credentials = newCredentials();
-    let topology: Topology;
-    let serverDaemon: Daemon;
-    let clientDaemon: Daemon;
-
-    before(async () => {
-      topology = await Topology.create();
-      const { server, client, internet } = topology;
-      await server.sh(`
-        ip link add spare type dummy
-        ip addr add 10.9.9.1/24 dev spare
-        ip link set spare up
-        ip route add default via 10.9.9.2 dev spare metric 500
-        ip neigh add 10.9.9.2 dev spare lladdr 02:00:00:00:00:02
-        echo 1 >/proc/sys/net/ipv4/ip_forward`);
-      await internet.run("ip", "route", "add", "172.28.0.0/24", "via", server.address);
-      serverDaemon = await Daemon.start(
-        server,
-        serverConfig(credentials, { ...settings, peer: { authLifetime: "2s" } }),
-      );
-      clientDaemon = await Daemon.prepare(
-        client,
-        clientConfig(credentials, { peer: { keepalive: "500ms" } }),
-      );
-    });
-    after(async () => {
-      await clientDaemon?.remove();
-      await serverDaemon?.remove();
-      await topology.remove();
-    });
-
-    it("while the peer has never come", async () => {
-      const lines = await leaving(topology.server, () => tryAll(topology, inner.client));
-      assert.deepEqual(leaks(lines), []);
-    });
-
-    it("while the server's link is down; up again, traffic flows by itself", async () => {
-      const { server } = topology;
-      await clientDaemon.start();
-      await eventually(() => server.reaches(inner.client));
-      const there = await leaving(server, () => tryAll(topology, inner.client));
-      assert.ok(there.some(inTunnel), "the capture sees what there is");
-      assert.deepEqual(there.filter(inClear), []);
-
-      const pinger = new Pinger(server, inner.client);
-      await pinger.moreReplies(1);
-      await server.run("ip", "link", "set", tunnel, "down");
-      const lines = await leaving(server, () => tryAll(topology, inner.client));
-      assert.deepEqual(leaks(lines), []);
-      await server.run("ip", "link", "set", tunnel, "up");
-      await pinger.moreReplies(5);
-      await pinger.stop();
-    });
-
-    it("while the client's link is down; up again, traffic flows by itself", async () => {
-      const { client } = topology;
-      const pinger = new Pinger(client, inner.server);
-      await pinger.moreReplies(1);
-      await client.run("ip", "link", "set", tunnel, "down");
-      const lines = await leaving(client, () => client.try("ping", ...few, inner.server));
-      // Its authentications go on, and are all that does.
-      assert.deepEqual(
-        leaks(lines).filter((line) => !/UDP, length 73$/.test(line)),
-        [],
-      );
-      await client.run("ip", "link", "set", tunnel, "up");
-      await pinger.moreReplies(5);
-      await pinger.stop();
-    });
-
-    it("when the proof has expired", async () => {
-      const { client, server } = topology;
-      clientDaemon.process.child.kill("SIGSTOP");
-      await serverDaemon.logs(/expired/);
-      const inside = await Capture.start(server, `src host ${inner.client}`, { device: tunnel });
-      const lines = await leaving(server, async () => {
-        await tryAll(topology, inner.client);
-        await client.try("ping", ...few, inner.server);
-      });
-      assert.deepEqual(leaks(lines), []);
-      assert.deepEqual(await inside.stop(), []);
-    });
-
-    it("when the proof has expired and the daemon is dead", async () => {
-      const { client, server } = topology;
-      clientDaemon.process.child.kill("SIGCONT");
-      await eventually(() => server.reaches(inner.client));
-      await serverDaemon.kill();
-      await clientDaemon.kill();
-      await eventually(async () => !(await client.reaches(inner.server, 1)));
-      const inside = await Capture.start(server, `src host ${inner.client}`, { device: tunnel });
-      const lines = await leaving(server, async () => {
-        await tryAll(topology, inner.client);
-        await client.try("ping", ...few, inner.server);
-      });
-      assert.deepEqual(lines.filter(inClear), []);
-      // A direct tunnel's device still knows where the peer was last; a hub's map has forgotten it.
-      const known = /IP 203\.0\.113\.1\.10000 > 198\.51\.100\.2\.\d+: UDP/;
-      const allowed = form === "a hub" ? /^$/ : known;
-      assert.deepEqual(
-        leaks(lines).filter((line) => !allowed.test(line)),
-        [],
-      );
-      assert.deepEqual(await inside.stop(), []);
-    });
-  });
-}
-
-describe("nothing leaks from a tunnel for everything", () => {
+describe("nothing leaks", () => {
   let topology: Topology;
-  let daemon: Daemon;
+  let serverDaemon: Daemon;
+  let clients: { readonly side: Side; readonly host: Host; readonly daemon: Daemon }[] = [];
+
   before(async () => {
     topology = await Topology.create();
-    const everything = { peer: { allowedIPs: ["0.0.0.0/0"] } };
-    daemon = await Daemon.start(topology.client, clientConfig(newCredentials(), everything));
+    const { server, internet } = topology;
+    await server.sh(`
+      ip link add spare type dummy
+      ip addr add 10.9.9.1/24 dev spare
+      ip link set spare up
+      ip route add default via 10.9.9.2 dev spare metric 500
+      ip neigh add 10.9.9.2 dev spare lladdr 02:00:00:00:00:02
+      echo 1 >/proc/sys/net/ipv4/ip_forward`);
+    await internet.run("ip", "route", "add", "172.28.0.0/16", "via", server.address);
+    const tunnels = { direct: waiting(direct), hub: waiting(hub) };
+    serverDaemon = await Daemon.start(server, { tunnels });
+    const hosts = [topology.client, await topology.addClient(await topology.addNat())] as const;
+    clients = [
+      { side: direct, host: hosts[0], daemon: await Daemon.prepare(hosts[0], dialling(direct)) },
+      { side: hub, host: hosts[1], daemon: await Daemon.prepare(hosts[1], dialling(hub)) },
+    ];
   });
   after(async () => {
-    await daemon?.remove();
+    for (const { daemon } of clients) await daemon.remove();
+    await serverDaemon?.remove();
     await topology.remove();
   });
 
-  it("while the link is down", async () => {
+  /** Forwarded, from an address of the host, and from whatever the kernel chooses. */
+  const tryAll = async (): Promise<void> => {
+    const { server, internet } = topology;
+    const pings = sides.flatMap(({ client }) => [
+      server.try("ping", ...few, client),
+      server.try("ping", ...few, "-I", server.address, client),
+      internet.try("ping", ...few, client),
+    ]);
+    await Promise.all(pings);
+  };
+  const everybodyIsIn = async (): Promise<void> => {
+    for (const { client } of sides) await eventually(() => topology.server.reaches(client));
+  };
+  /** What comes out of the server's tunnels from clients while `during` runs. */
+  const arriving = async (during: () => Promise<unknown>): Promise<readonly string[]> => {
+    const filter = "src host 172.28.0.2 or src host 172.28.1.2";
+    const captures = await Promise.all(
+      sides.map(({ device }) => Capture.start(topology.server, filter, { device })),
+    );
+    await during();
+    return (await Promise.all(captures.map((capture) => capture.stop()))).flat();
+  };
+  const clientsTry = () =>
+    Promise.all(clients.map(({ side, host }) => host.try("ping", ...few, side.server)));
+
+  it("while the peer has never come", async () => {
+    assert.deepEqual(leaks(await leaving(topology.server, tryAll)), []);
+  });
+
+  it("while the server's link is down; up again, traffic flows by itself", async () => {
+    const { server } = topology;
+    await Promise.all(clients.map(({ daemon }) => daemon.start()));
+    await everybodyIsIn();
+    const there = await leaving(server, tryAll);
+    for (const { port } of sides) {
+      const sent = there.filter((line) => line.includes(`203.0.113.1.${port} > `));
+      assert.ok(sent.length > 0, "the capture sees what there is");
+    }
+    assert.deepEqual(there.filter(inClear), []);
+
+    const pingers = sides.map(({ client }) => new Pinger(server, client));
+    for (const pinger of pingers) await pinger.moreReplies(1);
+    for (const { device } of sides) await server.run("ip", "link", "set", device, "down");
+    assert.deepEqual(leaks(await leaving(server, tryAll)), []);
+    for (const { device } of sides) await server.run("ip", "link", "set", device, "up");
+    for (const pinger of pingers) await pinger.moreReplies(5);
+    for (const pinger of pingers) await pinger.stop();
+  });
+
+  it("while the client's link is down; up again, traffic flows by itself", async () => {
     const { client } = topology;
-    const elsewhere = /> 203\.0\.113\.254\b/;
-    const attempt = () => client.try("ping", ...few, "203.0.113.254");
-    const capture = await Capture.start(client, "ip");
-    await attempt();
+    const pinger = new Pinger(client, direct.server);
+    await pinger.moreReplies(1);
     await client.run("ip", "link", "set", tunnel, "down");
-    await attempt();
-    await client.try("ping", ...few, "192.0.2.1"); // the local network is not for the tunnel
-    await capture.packet(/> 192\.0\.2\.1: ICMP/);
-    const lines = await capture.stop();
+    const lines = await leaving(client, () => client.try("ping", ...few, direct.server));
+    // Its authentications go on, and are all that does.
+    const isProof = (line: string): boolean => /UDP, length 73$/.test(line);
     assert.deepEqual(
-      lines.filter((line) => elsewhere.test(line)),
+      leaks(lines).filter((line) => !isProof(line)),
       [],
     );
     await client.run("ip", "link", "set", tunnel, "up");
-    const again = await Capture.start(client, "udp dst port 10000");
-    await eventually(async () => {
-      await client.try("ping", "-n", "-c", "1", "-W", "1", "203.0.113.254");
-      return again.packets.some((line) => /UDP, length 84$/.test(line));
+    await pinger.moreReplies(5);
+    await pinger.stop();
+  });
+
+  it("when the proof has expired", async () => {
+    const { server } = topology;
+    const from = serverDaemon.log.length;
+    for (const { daemon } of clients) daemon.process.child.kill("SIGSTOP");
+    await serverDaemon.logs(/direct\/laptop: expired/, { from });
+    await serverDaemon.logs(/hub\/laptop: expired/, { from });
+    const arrived = await arriving(async () => {
+      const lines = await leaving(server, () => Promise.all([tryAll(), clientsTry()]));
+      assert.deepEqual(leaks(lines), []);
     });
-    await again.stop();
+    assert.deepEqual(arrived, []);
+  });
+
+  it("when the proof has expired and the daemon is dead", async () => {
+    const { server } = topology;
+    for (const { daemon } of clients) daemon.process.child.kill("SIGCONT");
+    await everybodyIsIn();
+    await serverDaemon.kill();
+    for (const { daemon } of clients) await daemon.kill();
+    for (const { side, host } of clients) {
+      await eventually(async () => !(await host.reaches(side.server, 1)));
+    }
+    const arrived = await arriving(async () => {
+      const lines = await leaving(server, () => Promise.all([tryAll(), clientsTry()]));
+      assert.deepEqual(lines.filter(inClear), []);
+      // A direct tunnel's device still knows where the peer was last; a hub's map has forgotten it.
+      const known = /IP 203\.0\.113\.1\.10000 > 198\.51\.100\.2\.\d+: UDP/;
+      assert.deepEqual(
+        leaks(lines).filter((line) => !known.test(line)),
+        [],
+      );
+    });
+    assert.deepEqual(arrived, []);
+  });
+
+  it("while the link of a tunnel for 0.0.0.0/0 is down", async () => {
+    const stranger = await topology.addStranger();
+    const everything = { peer: { allowedIPs: ["0.0.0.0/0"] } };
+    const daemon = await Daemon.start(stranger, clientConfig(newCredentials(), everything));
+    try {
+      const elsewhere = "203.0.113.254";
+      const attempt = () => stranger.try("ping", ...few, elsewhere);
+      const capture = await Capture.start(stranger, "ip");
+      await attempt();
+      await stranger.run("ip", "link", "set", tunnel, "down");
+      await attempt();
+      // The network at hand is not for the tunnel.
+      await stranger.try("ping", ...few, fence);
+      await capture.packet(/> 198\.51\.100\.1: ICMP/);
+      const lines = await capture.stop();
+      const sent = lines.filter((line) => line.includes(`> ${elsewhere}`));
+      assert.deepEqual(sent, []);
+      const inside = await Capture.start(stranger, "udp dst port 10000");
+      await stranger.run("ip", "link", "set", tunnel, "up");
+      await eventually(async () => {
+        await stranger.try("ping", "-n", "-c", "1", "-W", "1", elsewhere);
+        return inside.packets.some((line) => /UDP, length 84$/.test(line));
+      });
+      await inside.stop();
+    } finally {
+      await daemon.remove();
+    }
   });
 });

@@ -17,7 +17,7 @@ import { defaultKernels, runInLab } from "./lab.ts";
 import { projectRoot } from "./paths.ts";
 
 /** Seconds for all the tests of one kernel. */
-const guestTimeout = 480;
+const guestTimeout = 900;
 
 const { values } = parseArgs({
   options: {
@@ -92,16 +92,13 @@ async function kernelTests(kernel: string): Promise<Counts[]> {
   let counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   let code = 1;
   try {
-    const all = "dist/test/lab/all.js";
     code = await runInLab({
       kernel,
-      command: (results) => [
-        ...[process.execPath, ...reporters(join(results, "counts"))],
-        ...[all, ...files],
-      ],
+      command: (results) => [process.execPath, "dist/test/lab/lanes.js", results, ...files],
       timeout: guestTimeout,
       results: async (folder) => {
-        counts = await readCounts(join(folder, "counts"));
+        const names = (await readdir(folder)).filter((name) => name.startsWith("counts-"));
+        counts = sum(await Promise.all(names.map((name) => readCounts(join(folder, name)))));
       },
     });
   } catch (error) {

@@ -44,8 +44,10 @@ async function look(host: Host): Promise<Made> {
     const { type, dst, table = "main", metric = 0, nhid, dev } = route;
     const destination =
       dst === "default" ? "0.0.0.0/0" : /\//.test(String(dst)) ? dst : `${dst}/32`;
-    const words = nhid !== undefined ? [nhid] : type === "unicast" ? [dev] : [];
-    const kind = type === "unicast" ? [] : [type];
+    // One through a nexthop object takes over that object's type.
+    const plain = nhid === undefined && type !== "unicast";
+    const words = nhid !== undefined ? [nhid] : plain ? [] : [dev];
+    const kind = plain ? [type] : [];
     const elsewhere = table === "main" ? [] : [table];
     const name = `route ${type} ${destination} ${table} ${metric}`;
     note(name, "route", ...kind, destination, ...words, ...elsewhere);

@@ -43,7 +43,7 @@ export class Topology {
     await addNamespaces(internet, server, nat, client);
     await topology.#inside(internet, [
       "link set lo up",
-      "link add name public type bridge forward_delay 0",
+      bridge("public"),
       "addr add 198.51.100.1/24 dev public",
       "addr add 203.0.113.254/24 dev public",
       "link set public up",
@@ -128,7 +128,7 @@ export class Topology {
   async #buildNat(nat: NatRouter, ...clients: Host[]): Promise<void> {
     await this.#inside(nat, [
       ...publicSide(`${nat.address}/24`, "198.51.100.1", nat.device),
-      "link add name lan type bridge forward_delay 0",
+      bridge("lan"),
       "addr add 192.0.2.1/24 dev lan",
       "link set lan up",
       ...clients.flatMap(clientLink),
@@ -152,6 +152,14 @@ export class Topology {
     });
     await host.sh(commands.join("\n"));
   }
+}
+
+/**
+ * With an address of its own: else it takes the lowest of its ports', a new host may change it, and for
+ * seconds everybody's packets to this router go to one that is no more.
+ */
+function bridge(name: string): string {
+  return `link add name ${name} address 02:00:00:00:00:01 type bridge forward_delay 0`;
 }
 
 function clientLink(client: Host): string[] {

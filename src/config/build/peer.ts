@@ -79,7 +79,10 @@ function checkKeys(part: PeerPart, role: PeerConfig["role"], context: PeerContex
   ];
   const ownKey = hasSecret(part, "privateKey");
   if (role === "dial") {
-    const ways = [...(ownKey ? ["privateKey"] : []), ...given.filter((name) => name !== "publicKey")];
+    const ways = [
+      ...(ownKey ? ["privateKey"] : []),
+      ...given.filter((name) => name !== "publicKey"),
+    ];
     if (ways.length > 1) {
       complain(undefined, `several ways to prove ourselves: ${ways.join(", ")}`, "keep one");
     } else if (ways.length === 0 && !context.tunnelHasKey) {
@@ -103,14 +106,26 @@ function checkKeys(part: PeerPart, role: PeerConfig["role"], context: PeerContex
 
   if (part.endpoint === undefined) {
     for (const pin of ["pinAddress", "pinPort"] as const) {
-      if (part[pin] === true) complain(pin, "a pin without an endpoint", "add the endpoint, or remove the pin", { at: "key" });
+      if (part[pin] === true)
+        complain(pin, "a pin without an endpoint", "add the endpoint, or remove the pin", {
+          at: "key",
+        });
     }
   }
-  if (part.pinAddress === true && part.endpoint !== undefined && parseAddress(part.endpoint.host) === undefined) {
-    complain("endpoint", "a name where the address is pinned", "write the address: names are not followed for pinned peers yet");
+  if (
+    part.pinAddress === true &&
+    part.endpoint !== undefined &&
+    parseAddress(part.endpoint.host) === undefined
+  ) {
+    complain(
+      "endpoint",
+      "a name where the address is pinned",
+      "write the address: names are not followed for pinned peers yet",
+    );
   }
   if (part.auth === "none" && part.pinAddress !== true && !single) {
-    const pin = part.endpoint === undefined ? "add endpoint and pinAddress: true" : "add pinAddress: true";
+    const pin =
+      part.endpoint === undefined ? "add endpoint and pinAddress: true" : "add pinAddress: true";
     complain("auth", "no proof of one peer among several", `${pin}, or give it a proof`);
   }
   if (part.allowedIPs === undefined && !single) {
@@ -120,12 +135,20 @@ function checkKeys(part: PeerPart, role: PeerConfig["role"], context: PeerContex
     complain("keepalive", "a keepalive to a peer that we do not dial", "remove it, or write 0");
   }
   if (role !== "wait" && (part.authLifetime ?? 0) > 0) {
-    complain("authLifetime", "a lifetime for the proof of a peer that we do not wait for", "remove it, or write 0");
+    complain(
+      "authLifetime",
+      "a lifetime for the proof of a peer that we do not wait for",
+      "remove it, or write 0",
+    );
   }
-  const signs = part.publicKey !== undefined || (role === "dial" && tokens.length === 0 && part.auth === undefined);
+  const signs =
+    part.publicKey !== undefined ||
+    (role === "dial" && tokens.length === 0 && part.auth === undefined);
   if (hasSecret(part, "secret") && !signs) {
     const key = part.secret === undefined ? "secretFile" : "secret";
-    complain(key, "a secret, and no signature to mix it into", "remove it, or use a key", { at: "key" });
+    complain(key, "a secret, and no signature to mix it into", "remove it, or use a key", {
+      at: "key",
+    });
   }
 }
 

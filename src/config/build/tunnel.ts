@@ -22,11 +22,16 @@ export function buildTunnel(name: string, part: TunnelPart, problems: Problems):
   const nameComplaint = part.interface === undefined ? checkInterfaceName(name) : undefined;
   if (nameComplaint !== undefined) {
     const mend = "rename the tunnel, or add `interface` with 1 to 15 printable characters";
-    problems.add(path, new Complaint(`${nameComplaint.what}: the tunnel's own`, mend), { at: "key" });
+    problems.add(path, new Complaint(`${nameComplaint.what}: the tunnel's own`, mend), {
+      at: "key",
+    });
   }
   const listen = listenOf(part, peers);
   if (listen.device === interfaceName) {
-    problems.add([...path, "listen"], new Complaint("a tunnel that listens on its own interface", "name the device below it"));
+    problems.add(
+      [...path, "listen"],
+      new Complaint("a tunnel that listens on its own interface", "name the device below it"),
+    );
   }
   return Object.freeze({
     name,
@@ -45,7 +50,9 @@ export function buildTunnel(name: string, part: TunnelPart, problems: Problems):
 function buildPeers(part: TunnelPart, path: Path, problems: Problems): readonly PeerConfig[] {
   const entries = Object.entries(part.peers ?? {});
   if (entries.length === 0) {
-    problems.add(path, new Complaint("a tunnel without peers", "add a peer under `peers`"), { at: "key" });
+    problems.add(path, new Complaint("a tunnel without peers", "add a peer under `peers`"), {
+      at: "key",
+    });
   }
   const seed = takeSecret(part, "privateKey", path, problems);
   const tunnelKey: Identity = Object.freeze(
@@ -75,7 +82,11 @@ function checkSideBySide(peers: readonly PeerConfig[], path: Path, problems: Pro
       const other = sources.get(network);
       if (other !== undefined) {
         const what = `${network} is in the allowedIPs of ${formatName(other)} already`;
-        problems.add([...path, peer.name, "allowedIPs"], new Complaint(what, "give it to one peer"), { at: "key" });
+        problems.add(
+          [...path, peer.name, "allowedIPs"],
+          new Complaint(what, "give it to one peer"),
+          { at: "key" },
+        );
       }
       sources.set(network, peer.name);
     }
@@ -85,13 +96,16 @@ function checkSideBySide(peers: readonly PeerConfig[], path: Path, problems: Pro
     const other = proofs.get(proof);
     if (other !== undefined) {
       const what = `the same proof as ${formatName(other)}, on one port`;
-      problems.add([...path, peer.name], new Complaint(what, "every peer needs its own"), { at: "key" });
+      problems.add([...path, peer.name], new Complaint(what, "every peer needs its own"), {
+        at: "key",
+      });
     }
     proofs.set(proof, peer.name);
   }
   if (keys > mostKeys) {
     const what = `${keys} keys of protocol 1 on one port, at most ${mostKeys}`;
-    const mend = "spread the peers over several tunnels with a port each; protocol 2, which has no such limit, is not there yet";
+    const mend =
+      "spread the peers over several tunnels with a port each; protocol 2, which has no such limit, is not there yet";
     problems.add(path, new Complaint(what, mend), { at: "key" });
   }
 }
@@ -119,13 +133,20 @@ function listenOf(part: TunnelPart, peers: readonly PeerConfig[]): Listen {
 }
 
 function addressesOf(part: TunnelPart, path: Path, problems: Problems): readonly InnerAddress[] {
-  const addresses = [...(part.address === undefined ? [] : [part.address]), ...(part.addresses ?? [])];
+  const addresses = [
+    ...(part.address === undefined ? [] : [part.address]),
+    ...(part.addresses ?? []),
+  ];
   const seen = new Set<string>();
   for (const { local, length, peer } of addresses) {
     const text = `${local}/${length} ${peer}`;
     if (seen.has(text)) {
       const key = part.addresses === undefined ? "address" : "addresses";
-      problems.add([...path, key], new Complaint(`the address ${local}/${length} is given twice`, "remove one"), { at: "key" });
+      problems.add(
+        [...path, key],
+        new Complaint(`the address ${local}/${length} is given twice`, "remove one"),
+        { at: "key" },
+      );
     }
     seen.add(text);
   }

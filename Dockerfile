@@ -5,7 +5,6 @@ COPY package.json package-lock.json .npmrc binding.gyp tsconfig.json ./
 COPY native native
 RUN npm ci
 COPY src src
-COPY test test
 RUN npm run build && npm prune --omit=dev
 
 # Run: no compiler, no shell tools beyond the base image's.

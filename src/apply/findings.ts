@@ -34,6 +34,8 @@ export function findingsOf(
     ...interfaceFindings(configuration, observation),
     ...listenerFindings(configuration, observation, situation),
     ...hubFindings(configuration, situation),
+    ...listenFindings(configuration, observation, situation),
+    ...silenceFindings(configuration),
     ...proofFindings(configuration),
   ];
 }
@@ -68,9 +70,8 @@ function tableFindings({ table }: Configuration, { ruleset }: Observation): Find
 const HIDDEN: Finding = {
   level: "error",
   code: "no-privilege",
-  message:
-    "nf_tables, and so which listeners and rules are ours, can't be seen without CAP_NET_ADMIN",
-  mend: "run it as root to see all; the steps above take them for absent",
+  message: "without CAP_NET_ADMIN our nf_tables table and listeners can't be seen",
+  mend: "run it as root; the steps above take them for absent",
   exitCode: exitCode.privilege,
 };
 
@@ -141,6 +142,57 @@ function listenerFindings(
     });
   }
   return findings;
+}
+
+/** `listen` against what the host has now. An address may come later, so these are no errors. */
+function listenFindings(
+  configuration: Configuration,
+  { links, addresses }: Observation,
+  { underlays }: Situation,
+): Finding[] {
+  return configuration.tunnels.flatMap(({ name, listen }) => {
+    const { address, device } = listen;
+    const findings: Finding[] = [];
+    if (device !== undefined && !links.some((link) => link.name === device)) {
+      const message = `tunnel ${name}: there is no interface ${device} here`;
+      findings.push(warning("no-device", message, "correct `listen`, or make the interface first"));
+    }
+    if (address !== undefined && !addresses.some(({ local }) => local === address)) {
+      const message = `tunnel ${name}: no interface has the address ${address}`;
+      findings.push(warning("no-address", message, "correct `listen`, or add the address first"));
+    }
+    if (address === undefined && underlays.get(name)?.local === undefined) {
+      const where = device === undefined ? "no default route" : `no address on ${device}`;
+      const message = `tunnel ${name}: there is ${where} yet, so it can't be reached`;
+      findings.push(
+        warning("no-underlay", message, "it follows by itself, or name an address in `listen`"),
+      );
+    }
+    return findings;
+  });
+}
+
+/** What is legal and mostly forgotten. */
+function silenceFindings(configuration: Configuration): Finding[] {
+  return configuration.tunnels.flatMap(({ name, addresses, peers }) => {
+    const findings: Finding[] = [];
+    if (addresses.length === 0) {
+      const message = `tunnel ${name} has no inner address`;
+      findings.push(
+        warning("no-inner-address", message, "add `address: A/LEN`, or give it one yourself"),
+      );
+    }
+    for (const peer of peers) {
+      if (peer.allowedIPs !== undefined) continue;
+      const message = `peer ${name}/${peer.name} has no allowedIPs: it may send from any address, and nothing is routed to it`;
+      findings.push(warning("no-allowed-ips", message, "add allowedIPs, or routes of your own"));
+    }
+    return findings;
+  });
+}
+
+function warning(code: string, message: string, mend: string): Finding {
+  return { level: "warning", code, message, mend, exitCode: exitCode.usage };
 }
 
 function proofFindings(configuration: Configuration): Finding[] {

@@ -51,7 +51,7 @@ async function dispatch(command: Command, io: Io): Promise<number> {
       const { generateKey } = await import("./keys.ts");
       if (io.outIsPublicFile) {
         io.err(
-          "ipipoud: warning: others may read the file that this key is written to; umask 077\n",
+          "ipipoud: warning: others may read the file that this key is written to: `chmod 600` it, or set `umask 077` first\n",
         );
       }
       io.out(`${generateKey()}\n`);

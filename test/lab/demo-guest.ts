@@ -32,11 +32,11 @@ const serverYaml = `tunnels:
 `;
 const clientYaml = `tunnels:
   ipipou0:
-    listen: "@${client.device}"
+    listen: "@${client.device}"           # leave by this device, with whatever address it has
     address: 172.28.0.2/24
     privateKeyFile: laptop.key
     peers:
-      hub:                    # an endpoint: we dial it
+      server:                 # an endpoint: we dial it
         endpoint: "${server.address}:10000"
         secret: a shared word
         allowedIPs: [172.28.0.0/24]
@@ -47,13 +47,14 @@ chapter("Two daemons", "One ipipoud runs on the server, with this configuration:
 quote(serverYaml);
 tell("", "and one on the client, which has the private key:", "");
 quote(clientYaml);
-const hub = await Daemon.start(server, serverYaml);
+tell("", "Starting both (a few seconds, this processor is emulated) …");
+const gateway = await Daemon.start(server, serverYaml);
 const laptop = await Daemon.start(client, clientYaml, {
   files: { "laptop.key": keys.privateKey },
 });
-await hub.logs(/\bauthenticated\b/);
+await gateway.logs(/\bauthenticated\b/);
 tell("", "Both are ready, and the server has checked the client's signature. Their logs:", "");
-quote(hub.log.map((line) => `server: ${line}`).join("\n"));
+quote(gateway.log.map((line) => `server: ${line}`).join("\n"));
 quote(laptop.log.map((line) => `client: ${line}`).join("\n"));
 
 chapter(
@@ -74,7 +75,7 @@ chapter(
 const pinger = new Pinger(client, "172.28.0.1", { interval: 0.2 });
 await pinger.moreReplies(3);
 const old = await endpoint();
-const logged = hub.log.length;
+const logged = gateway.log.length;
 const began = Date.now();
 await nat.changeMapping();
 const changed = { what: "the server to follow the client's new mapping" };
@@ -88,7 +89,7 @@ tell(
   `Of ${received + lost.length} pings ${lost.length} got lost in between. The server's log of it:`,
   "",
 );
-quote(hub.log.slice(logged).join("\n"));
+quote(gateway.log.slice(logged).join("\n"));
 
 chapter(
   "What the kernel holds",
@@ -106,7 +107,7 @@ await show(
 );
 await show(
   server,
-  "The routes: inner addresses go into the tunnel. `unreachable` and `blackhole` take over whenever the\ntunnel can't, so that inner packets never leave in clear by the default route.",
+  "The routes: inner addresses go into the tunnel. `unreachable` takes over whenever the tunnel can't, so that\ninner packets never leave in clear by the default route; `blackhole 240.0.0.0/4` does so for placeholders,\nwhich stand for peers that are not there yet.",
   ["ip", "route", "show"],
 );
 await show(
@@ -116,18 +117,18 @@ await show(
 );
 await show(
   server,
-  "The gate: data of proven endpoints is accepted; what can be a signed packet goes to the daemon (queue);\nthe rest is dropped.",
+  "The gate: data of proven endpoints is accepted; what can be a signed packet goes to the daemon (queue);\nthe rest is dropped. Numbers are as on the wire: the set `known` has the client's address, both ports in one\n(0x9c402710 is 40000 and 10000) and its inner address (0xac1c0002 is 172.28.0.2); the chain `epochs` looks at\nthe time in a signed packet.",
   ["nft", "list", "table", "ip", "ipipou"],
 );
 tell("", "And the daemon's own view:", "  server# ipipoud status");
-quote((await hub.cli("status")).stdout);
+quote((await gateway.cli("status")).stdout);
 
 chapter(
   "A clean end",
   "Both daemons are asked to stop (SIGTERM). Nothing of theirs may be left.",
   "",
 );
-const codes = [await laptop.stop(), await hub.stop()];
+const codes = [await laptop.stop(), await gateway.stop()];
 tell(`Exit codes: client ${codes[0]}, server ${codes[1]}.`);
 const after = { client: await snapshot(client), server: await snapshot(server) };
 if (after.client === before.client && after.server === before.server) {
@@ -140,7 +141,7 @@ if (after.client === before.client && after.server === before.server) {
   process.exitCode = 1;
 }
 await laptop.remove();
-await hub.remove();
+await gateway.remove();
 await topology.remove();
 tell("", "To try things by hand among these hosts: npm run lab -- shell");
 

@@ -12,8 +12,8 @@ const { values } = parseArgs({ options: { kernel: { type: "string" } } });
 const kernel = values.kernel ?? ((await capableHere()) ? "host" : "6.12");
 if (kernel !== "host") {
   process.stdout.write(
-    "This machine's kernel need not know FOU tunnels: the demonstration starts a Debian kernel of its own\n" +
-      "in a virtual machine (QEMU). It sees this machine's files, and can change none of them.\n",
+    "This machine's kernel lacks what the demonstration needs (or you are not root), so it starts a Debian\n" +
+      "kernel in a virtual machine (QEMU), which can read this machine's files and change none of them.\n",
   );
 }
 try {

@@ -158,7 +158,9 @@ async function underLock(args: readonly string[], options: Boot): Promise<void> 
     child.kill("SIGTERM");
   };
   process.once("SIGINT", stop).once("SIGTERM", stop);
+  let waited = false;
   const waiting = setTimeout(() => {
+    waited = true;
     options.say("another virtual machine of the lab is running; waiting for its end");
   }, 500);
   let timer: NodeJS.Timeout | undefined;
@@ -177,6 +179,7 @@ async function underLock(args: readonly string[], options: Boot): Promise<void> 
     head += text;
     if (!head.startsWith(`${started}\n`)) return;
     clearTimeout(waiting);
+    if (waited) options.say("it has ended; starting");
     timer = setTimeout(() => {
       timedOut = true;
       child.kill("SIGKILL");

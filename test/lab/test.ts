@@ -17,7 +17,7 @@ import { defaultKernels, runInLab } from "./lab.ts";
 import { projectRoot } from "./paths.ts";
 
 /** Seconds for all the tests of one kernel. */
-const guestTimeout = 900;
+const guestTimeout = 1500;
 
 const { values } = parseArgs({
   options: {
@@ -94,7 +94,7 @@ async function kernelTests(kernel: string): Promise<Counts[]> {
   try {
     code = await runInLab({
       kernel,
-      command: (results) => [process.execPath, "dist/test/lab/lanes.js", results, ...files],
+      command: (results) => [process.execPath, "dist/test/lab/batches.js", results, ...files],
       timeout: guestTimeout,
       results: async (folder) => {
         const names = (await readdir(folder)).filter((name) => name.startsWith("counts-"));

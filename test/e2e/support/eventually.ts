@@ -17,7 +17,7 @@ export async function eventually<T>(
   attempt: () => T | Promise<T>,
   patience: Patience = {},
 ): Promise<Exclude<T, false | undefined>> {
-  const { timeout = 30_000, interval = 50, what = attempt.toString() } = patience;
+  const { timeout = 30_000, interval = 150, what = attempt.toString() } = patience;
   const end = Date.now() + timeout;
   let last: unknown;
   for (;;) {

@@ -1,0 +1,43 @@
+/**
+ * Inside a guest: all test files, one after the other (side by side was slower: the one emulated processor
+ * is the limit).
+ *
+ *     node dist/test/lab/batches.js RESULTS FILE…
+ *
+ * Small files share a node, because every start of one costs more than a second there; end-to-end files
+ * have one each, so that a hang ends one file. What takes modules away from everyone comes last. Each batch
+ * writes RESULTS/counts-N.
+ */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { argv, execPath, exit } from "node:process";
+import { projectRoot } from "./paths.ts";
+
+const TAKES_MODULES = /\/e2e\/broken-input/;
+
+const [results = ".", ...files] = argv.slice(2);
+const small = files.filter((file) => !file.includes("/e2e/"));
+const large = files.filter((file) => file.includes("/e2e/") && !TAKES_MODULES.test(file));
+const last = files.filter((file) => TAKES_MODULES.test(file));
+const batches = [small, ...[...large, ...last].map((file) => [file])];
+
+let worst = 0;
+for (const [number, batch] of batches.filter(({ length }) => length > 0).entries()) {
+  const counts = join(results, `counts-${number}`);
+  const since = Date.now();
+  const { status } = spawnSync(execPath, [...reporters(counts), "dist/test/lab/all.js", ...batch], {
+    cwd: projectRoot,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  process.stdout.write(`-- ${Math.round((Date.now() - since) / 1000)} s\n`);
+  worst = Math.max(worst, status ?? 1);
+}
+exit(worst);
+
+function reporters(counts: string): string[] {
+  return [
+    ...["--enable-source-maps", "--test-reporter=spec", "--test-reporter-destination=stdout"],
+    ...[`--test-reporter=${join(projectRoot, "dist/test/lab/counts.js")}`],
+    `--test-reporter-destination=${counts}`,
+  ];
+}

@@ -23,6 +23,20 @@ const batches = [small, ...[...large, ...last].map((file) => [file])];
 
 let worst = 0;
 for (const [number, batch] of batches.filter(({ length }) => length > 0).entries()) {
+  let status = run(number, batch);
+  if (status !== 0) {
+    // An emulated processor stands still for a second now and then. What fails twice is no accident; what
+    // passes then is named, so that it can be mended.
+    process.stdout.write("-- failed; once more, from the start\n");
+    status = run(number, batch);
+    if (status === 0) process.stdout.write(`-- UNSTEADY: passed at the second try: ${batch}\n`);
+  }
+  worst = Math.max(worst, status);
+}
+exit(worst);
+
+/** Writes the counts of this try in place of an earlier one's. */
+function run(number: number, batch: readonly string[]): number {
   const counts = join(results, `counts-${number}`);
   const since = Date.now();
   const { status } = spawnSync(execPath, [...reporters(counts), "dist/test/lab/all.js", ...batch], {
@@ -30,9 +44,8 @@ for (const [number, batch] of batches.filter(({ length }) => length > 0).entries
     stdio: ["ignore", "inherit", "inherit"],
   });
   process.stdout.write(`-- ${Math.round((Date.now() - since) / 1000)} s\n`);
-  worst = Math.max(worst, status ?? 1);
+  return status ?? 1;
 }
-exit(worst);
 
 function reporters(counts: string): string[] {
   return [

@@ -17,7 +17,7 @@ import { defaultKernels, runInLab } from "./lab.ts";
 import { projectRoot } from "./paths.ts";
 
 /** Seconds for all the tests of one kernel. */
-const guestTimeout = 1500;
+const guestTimeout = 1800;
 
 const { values } = parseArgs({
   options: {

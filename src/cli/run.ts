@@ -2,7 +2,7 @@
  * From the command line to an exit code. Commands are imported when they are called: `keygen` and
  * `status` start without the daemon's weight, and `--check` never loads the code that executes steps.
  */
-import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import type { Status } from "../tunnel/status.ts";
 import { type Command, defaultConfigPath, parseArguments } from "./arguments.ts";
 import { complaintOf } from "./complain.ts";
@@ -73,7 +73,7 @@ async function dispatch(command: Command, io: Io): Promise<number> {
       return 0;
     }
     case "version":
-      io.out(`ipipoud ${await version()}\n`);
+      io.out(`ipipoud ${version()}\n`);
       return 0;
   }
 }
@@ -98,8 +98,7 @@ function configPathsOf(command: Command): string[] {
   return command.configPaths.length > 0 ? [...command.configPaths] : [defaultConfigPath];
 }
 
-async function version(): Promise<string> {
-  const file = new URL("../../../package.json", import.meta.url);
-  const { version } = JSON.parse(await readFile(file, "utf8")) as { version: string };
+function version(): string {
+  const { version } = createRequire(import.meta.url)("#package") as { version: string };
   return version;
 }

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { Complaint } from "./complaint.ts";
 import { nearest } from "./nearest.ts";
 import type { Problems } from "./problems.ts";

@@ -2,7 +2,7 @@
  * The one source of the configuration's form: it validates, gives the types of what is read, and makes
  * the JSON Schema. What a single file can't tell (which keys need which) is decided in build/.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { Complaint } from "./complaint.ts";
 import { choice, flag, integer, notYet, path, text, wantMapping } from "./schema/leaf.ts";
 import { peerShape } from "./schema/peer.ts";

@@ -143,9 +143,9 @@ export interface Addon {
   parseQueueDatagram(data: Uint8Array, patterns: readonly PayloadPattern[]): ParsedDatagram;
 }
 
-/** Loads build/Release/ipipoud.node (or what IPIPOUD_ADDON names: the sanitizer build). */
+/** Loads what package.json's imports call `#addon`, or what IPIPOUD_ADDON names: the sanitizer build. */
 export function loadAddon(): Addon {
   const require = createRequire(import.meta.url);
-  const path = process.env["IPIPOUD_ADDON"] ?? "../../../build/Release/ipipoud.node";
+  const path = process.env["IPIPOUD_ADDON"] ?? "#addon";
   return require(path) as Addon;
 }

@@ -107,9 +107,9 @@ function buildAddon() {
 }
 
 function build() {
-  const done = run(join(root, "node_modules/.bin/tsc"), ["-p", "."]);
+  const done = run("npm", ["run", "--silent", "build"]);
   if (done.ok) return;
-  say(`tsc:\n${done.said}`);
+  say(`npm run build:\n${done.said}`);
   if (!keepGoing) process.exit(1);
 }
 

@@ -25,7 +25,7 @@ const shell = spawn("ip", ["netns", "exec", client.namespace, "bash", "--norc", 
     nat: exec(nat.namespace),
     server: exec(server.namespace),
     internet: exec(internet.namespace),
-    "BASH_FUNC_ipipoud%%": `() { '${process.execPath}' '${process.cwd()}/dist/src/main.js' "$@"; }`,
+    "BASH_FUNC_ipipoud%%": `() { '${process.execPath}' '${process.cwd()}/dist/bin/ipipoud.js' "$@"; }`,
   },
 });
 process.on("SIGINT", () => {}); // Ctrl-C is the shell's

@@ -1,5 +1,5 @@
 /** Makers of schema parts whose messages say what is wanted and never what was received. */
-import { z } from "zod";
+import * as z from "zod";
 import { Complaint } from "../complaint.ts";
 
 /** A text that a pure function reads. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Complaint } from "../complaint.ts";
 import type { InnerAddress } from "../model.ts";
 import {

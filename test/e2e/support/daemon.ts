@@ -6,7 +6,7 @@ import { projectRoot } from "../../lab/paths.ts";
 import type { Host, Output } from "./host.ts";
 import type { Program } from "./program.ts";
 
-export const mainFile = join(projectRoot, "dist/src/main.js");
+export const mainFile = join(projectRoot, "dist/bin/ipipoud.js");
 
 /** YAML as text, or a plain object, which is written as JSON. */
 export type Config = string | Readonly<Record<string, unknown>>;

@@ -16,6 +16,8 @@ export interface LabCommand {
   readonly memory?: number;
   readonly icount?: boolean;
   readonly interactive?: boolean;
+  /** Gets a guest's console as it comes; default: our stdout. */
+  readonly output?: (text: string) => void;
   readonly results?: (folder: string) => Promise<void>;
 }
 
@@ -37,6 +39,11 @@ export async function runInLab(command: LabCommand): Promise<number> {
   }
   const image = await kernel(command.kernel, say);
   return await boot({ ...command, kernel: image, folder: projectRoot, say });
+}
+
+/** Fetches what a guest with this kernel needs; two at once would be in each other's way. */
+export async function prepare(name: string): Promise<void> {
+  if (isKernelName(name)) await kernel(name, say);
 }
 
 /** The kernels that tests run on when nobody chose: the running one where it will do, else both of Debian's. */

@@ -149,9 +149,13 @@ function shareArguments(tag: string, path: string, readOnly: boolean): string[] 
 async function underLock(args: readonly string[], options: Boot): Promise<void> {
   const started = "lab: lock held";
   const script = `echo ${quote(started)}; exec qemu-system-x86_64 "$@"`;
-  const child = spawn("flock", ["-F", lockFile, "sh", "-c", script, "qemu", ...args], {
-    stdio: [options.interactive ? "inherit" : "ignore", "pipe", "inherit"],
-  });
+  const child = spawn(
+    "flock",
+    ["-F", lockFile(options.kernel.name), "sh", "-c", script, "qemu", ...args],
+    {
+      stdio: [options.interactive ? "inherit" : "ignore", "pipe", "inherit"],
+    },
+  );
   let interrupted = false;
   const stop = (): void => {
     interrupted = true;
@@ -161,7 +165,7 @@ async function underLock(args: readonly string[], options: Boot): Promise<void> 
   let waited = false;
   const waiting = setTimeout(() => {
     waited = true;
-    options.say("another virtual machine of the lab is running; waiting for its end");
+    options.say("another virtual machine with this kernel is running; waiting for its end");
   }, 500);
   let timer: NodeJS.Timeout | undefined;
   let timedOut = false;

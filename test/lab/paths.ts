@@ -8,8 +8,11 @@ export const projectRoot = resolve(fileURLToPath(new URL("../../../", import.met
 /** Kernels, RAM disks and remembered answers; safe to delete at any time when nothing runs. */
 export const cacheFolder = process.env["IPIPOUD_LAB_CACHE"] ?? "/var/tmp/ipipoud-lab";
 
-/** One virtual machine at a time on a machine: whoever boots one holds this file (flock(1)). */
-export const lockFile = "/tmp/ipipoud-lab.lock";
+/**
+ * One virtual machine of each kernel at a time: whoever boots one holds this file (flock(1)). Two make use of
+ * two processors, as each has one.
+ */
+export const lockFile = (kernel: string): string => `/tmp/ipipoud-lab-${kernel}.lock`;
 
 /** Files of the source tree that the compiler does not copy. */
 export const sourceFile = (...parts: string[]): string => join(projectRoot, "test", ...parts);

@@ -1,6 +1,7 @@
 /**
  * All tests: the checks, the unit tests on this machine, then on each kernel one boot that runs every
- * kernel and end-to-end test file. The last line has the counts of it all.
+ * kernel and end-to-end test file, side by side where there is a processor for each. The last line has the
+ * counts of it all.
  *
  *   npm test [-- [--kernel 6.1|6.12|host]… [--only WORD]…]
  *
@@ -9,11 +10,11 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Counts, readCounts, sum } from "./counts.ts";
-import { defaultKernels, runInLab } from "./lab.ts";
+import { defaultKernels, prepare, runInLab } from "./lab.ts";
 import { projectRoot } from "./paths.ts";
 
 /** Seconds for all the tests of one kernel. */
@@ -85,15 +86,42 @@ async function unitTests(): Promise<Counts[]> {
   }
 }
 
-async function kernelTests(kernel: string): Promise<Counts[]> {
+/** One kernel's output comes as it is made; the other's is kept until that one is done. */
+async function allKernels(kernels: readonly string[]): Promise<Counts[]> {
+  if (kernels.length === 0 || availableParallelism() < kernels.length) {
+    const all: Counts[] = [];
+    for (const kernel of kernels) all.push(...(await kernelTests(kernel, write)));
+    return all;
+  }
+  for (const kernel of kernels) await prepare(kernel);
+  const kept: string[] = [];
+  const keep = (text: string): void => void kept.push(text);
+  const [first, ...others] = kernels.map((kernel, i) =>
+    kernelTests(kernel, i === 0 ? write : keep),
+  );
+  const counts = [...((await first) ?? [])];
+  if (others.length > 0) write("\n== the other kernel's tests, which ran beside these\n");
+  const showing = setInterval(() => write(kept.splice(0).join("")), 1000);
+  for (const other of others) counts.push(...(await other));
+  clearInterval(showing);
+  write(kept.splice(0).join(""));
+  return counts;
+}
+
+function write(text: string): void {
+  process.stdout.write(text);
+}
+
+async function kernelTests(kernel: string, output: (text: string) => void): Promise<Counts[]> {
   const files = [...(await testFiles("kernel")), ...(await testFiles("e2e"))];
   if (files.length === 0) return only.length > 0 ? [] : [failure];
-  heading(`kernel ${kernel}: ${files.length} files`);
+  output(`\n== kernel ${kernel}: ${files.length} files\n`);
   let counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   let code = 1;
   try {
     code = await runInLab({
       kernel,
+      output,
       command: (results) => [process.execPath, "dist/test/lab/batches.js", results, ...files],
       timeout: guestTimeout,
       results: async (folder) => {
@@ -102,7 +130,7 @@ async function kernelTests(kernel: string): Promise<Counts[]> {
       },
     });
   } catch (error) {
-    process.stdout.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    output(`${error instanceof Error ? error.message : String(error)}\n`);
   }
   return verdict(counts, code);
 }
@@ -114,9 +142,7 @@ function verdict(counts: Counts, code: number): Counts[] {
 }
 
 const all = [...(await check()), ...(await unitTests())];
-for (const kernel of values.kernel ?? (await defaultKernels())) {
-  all.push(...(await kernelTests(kernel)));
-}
+all.push(...(await allKernels(values.kernel ?? (await defaultKernels()))));
 const { passed, failed, skipped } = sum(all);
 if (skipped > 0)
   process.stdout.write(`\n${skipped} skipped: nothing may be, so they count as failed\n`);

@@ -9,7 +9,7 @@ import { type Ids, idOf, peerKey } from "../plan/ids.ts";
 import { endpointResources, type TunnelContext } from "../plan/peer.ts";
 import type { Situation } from "../plan/situation.ts";
 import type { Applier, Move } from "./applier.ts";
-import { plannedSteps } from "./change.ts";
+import { type Change, plannedSteps } from "./change.ts";
 import { compare, compareWithEarlier, compareWithNothing, inTwo } from "./compare.ts";
 import { execute } from "./execute.ts";
 import { diffRuleset, type NftChange, renewal } from "./nftables/diff.ts";
@@ -45,22 +45,26 @@ export class KernelApplier implements Applier {
     this.#ids = ids;
   }
 
-  /** Everything for the first time. What fails is undone: the kernel is then as it was observed. */
-  async start(situation: Situation, observation: Observation): Promise<void> {
-    const desired = this.#desired(situation);
+  /**
+   * Everything for the first time; gives what it changed, in words. What fails is undone: the kernel is then
+   * as it was observed.
+   */
+  async start(situation: Situation, observation: Observation): Promise<readonly string[]> {
+    const change = compare(this.#desired(situation), observation, { raise: true });
     try {
-      await execute(this.#sockets, compare(desired, observation, { raise: true }));
+      await execute(this.#sockets, change);
     } catch (error) {
       await this.#undo(observation).catch(() => undefined);
       throw error;
     }
+    return inWords(change);
   }
 
   async reconcile(situation: Situation): Promise<readonly string[]> {
     const observation = await this.#observe();
     const change = compare(this.#desired(situation), observation, { raise: false });
     await execute(this.#sockets, change);
-    return plannedSteps(change).map(({ action, what }) => `${action} ${what}`);
+    return inWords(change);
   }
 
   async move(moves: readonly Move[], situation: Situation): Promise<void> {
@@ -123,4 +127,8 @@ export class KernelApplier implements Applier {
     if (underlay === undefined) throw new RangeError(`no underlay for tunnel ${tunnel.name}`);
     return contextOf(this.#configuration, this.#ids, tunnel, underlay);
   }
+}
+
+function inWords(change: Change): readonly string[] {
+  return plannedSteps(change).map(({ action, what }) => `${action} ${what}`);
 }

@@ -1,5 +1,6 @@
 /** The command line as a value. Pure. */
 import { parseArgs } from "node:util";
+import { readDuration } from "../config/schema/scalars.ts";
 import { exitCode, Failure } from "../net/failure.ts";
 
 export const defaultConfigPath = "/etc/ipipou/ipipoud.yaml";
@@ -20,10 +21,17 @@ export type Command = {
     }
   /** What the running daemon is asked to do. */
   | {
-      readonly name: "reauth" | "forget" | "reload";
+      readonly name: "reauth" | "forget";
       readonly target: Target | undefined;
       readonly control: string | undefined;
     }
+  | {
+      readonly name: "reload";
+      /** Milliseconds after which it goes back by itself. */
+      readonly confirmWithin: number | undefined;
+      readonly control: string | undefined;
+    }
+  | { readonly name: "confirm"; readonly control: string | undefined }
 );
 
 export interface Target {
@@ -38,6 +46,7 @@ const options = {
   json: { type: "boolean" },
   verbose: { type: "boolean", short: "v", multiple: true },
   watch: { type: "boolean" },
+  confirm: { type: "string" },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "V" },
 } as const;
@@ -51,7 +60,8 @@ const optionsOf: ReadonlyMap<string, readonly OptionName[]> = new Map([
   ["status", ["config", "control", "json", "watch"]],
   ["reauth", ["config", "control"]],
   ["forget", ["config", "control"]],
-  ["reload", ["config", "control"]],
+  ["reload", ["config", "control", "confirm"]],
+  ["confirm", ["config", "control"]],
   ["keygen", []],
   ["pubkey", []],
   ["schema", []],
@@ -101,7 +111,10 @@ export function parseArguments(args: readonly string[]): Command {
     }
     case "reload":
       none(name, rest);
-      return { ...common, name, target: undefined, control };
+      return { ...common, name, confirmWithin: delay(values.confirm), control };
+    case "confirm":
+      none(name, rest);
+      return { ...common, name, control };
     case "keygen":
     case "pubkey":
     case "schema":
@@ -139,6 +152,14 @@ function target(name: string, text: string | undefined): Target | undefined {
     throw usage(`\`${name}\` wants TUNNEL or TUNNEL/PEER, not "${text}"`);
   }
   return { tunnel, peer };
+}
+
+function delay(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = readDuration(text);
+  if (typeof value === "number" && value > 0) return value;
+  const why = typeof value === "number" ? "no time at all" : value.what;
+  throw usage(`--confirm: "${text}" is ${why}`, "write 60s or 5m");
 }
 
 function usage(what: string, mend?: string): Failure {

@@ -14,10 +14,10 @@ export function complaintOf(error: unknown, verbosity: number): Complaint {
   return { lines, exitCode: codeOf(error) };
 }
 
-/** One line; a configuration has one for everything that is wrong with it. */
+/** One line; a configuration has one for everything that is wrong with it, here or in a running daemon. */
 function messagesOf(error: unknown): string[] {
   const message = error instanceof Error ? error.message || error.name : String(error);
-  if (error instanceof ConfigurationError) return message.split("\n");
+  if (isForeseen(error)) return message.split("\n");
   return [message.replace(/\s*[\r\n]+\s*/g, " ").trim()];
 }
 
@@ -29,11 +29,14 @@ function codeOf(error: unknown): number {
   return exitCode.runtime;
 }
 
+function isForeseen(error: unknown): boolean {
+  return error instanceof Failure || error instanceof ConfigurationError;
+}
+
 /** The stack of what nobody foresaw, and the causes of what somebody did. */
 function detail(error: unknown): string[] {
   if (!(error instanceof Error)) return [];
-  const foreseen = error instanceof Failure || error instanceof ConfigurationError;
-  const stack = foreseen ? [] : (error.stack ?? "").split("\n").slice(1);
+  const stack = isForeseen(error) ? [] : (error.stack ?? "").split("\n").slice(1);
   if (!(error.cause instanceof Error)) return stack;
   return [...stack, `  because: ${error.cause.stack ?? error.cause.message}`];
 }

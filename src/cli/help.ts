@@ -8,13 +8,15 @@ export function helpText(): string {
   return `ipipoud: authenticated IPIP-over-UDP tunnels at kernel speed
 
   ipipoud [--config FILE]...          run in the foreground until SIGTERM or SIGINT;
-                                      SIGUSR1 authenticates all dialled peers again
+                                      SIGHUP reloads, SIGUSR1 authenticates all dialled peers again
   ipipoud --check [--json]            what a start would do and what stands in its way;
                                       changes nothing
   ipipoud status [TUNNEL] [--json]    tunnels and peers of the running daemon
   ipipoud reauth [TUNNEL[/PEER]]      authenticate to dialled peers again
   ipipoud forget TUNNEL/PEER          forget which packets of a peer were seen
-  ipipoud reload                      read the configuration again
+  ipipoud reload [--confirm TIME]     read the configuration again and change what differs;
+                                      with a TIME (60s) it goes back unless confirmed
+  ipipoud confirm                     keep what was reloaded
   ipipoud keygen                      a new private key
   ipipoud pubkey                      the public key of the private key on standard input
   ipipoud schema                      JSON Schema of the configuration
@@ -22,7 +24,7 @@ export function helpText(): string {
 Options:
   --config FILE   YAML or JSON, or a folder of such files; may be given several times
                   (default ${defaultConfigPath})
-  --control PATH  the running daemon's control socket, for status, reauth, forget and reload
+  --control PATH  the running daemon's control socket, for all that asks it
                   (default: --config's, else ${defaultControlPath})
   --json          for programs
   -v, --verbose   more detail

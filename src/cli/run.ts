@@ -3,6 +3,8 @@
  * `status` start without the daemon's weight, and `--check` never loads the code that executes steps.
  */
 import { createRequire } from "node:module";
+import type { ControlRequest } from "../daemon/protocol.ts";
+import type { Reloaded } from "../daemon/supervisor.ts";
 import type { Status } from "../tunnel/status.ts";
 import { type Command, defaultConfigPath, parseArguments } from "./arguments.ts";
 import { complaintOf } from "./complain.ts";
@@ -42,9 +44,20 @@ async function dispatch(command: Command, io: Io): Promise<number> {
     case "status":
       await showStatus(command, io);
       return 0;
+    case "reload": {
+      const { confirmWithin } = command;
+      const { changes } = (await ask(command, { command: "reload", confirmWithin })) as Reloaded;
+      io.out(changes.length === 0 ? "nothing to change\n" : changes.map((l) => `${l}\n`).join(""));
+      if (confirmWithin !== undefined) {
+        io.out(`goes back in ${confirmWithin / 1000} s unless \`ipipoud confirm\` comes\n`);
+      }
+      return 0;
+    }
+    case "confirm":
+      await ask(command, { command: "confirm" });
+      return 0;
     case "reauth":
     case "forget":
-    case "reload":
       await ask(command, { command: command.name, ...command.target });
       return 0;
     case "keygen": {
@@ -87,7 +100,7 @@ async function showStatus(command: Extract<Command, { name: "status" }>, io: Io)
 
 async function ask(
   command: Pick<Command, "configPaths"> & { readonly control: string | undefined },
-  request: { readonly command: string },
+  request: ControlRequest,
 ): Promise<unknown> {
   const { askDaemon } = await import("./control-client.ts");
   const { controlPath } = await import("./control-path.ts");

@@ -3,6 +3,7 @@ import { chmod, chown, link, lstat, mkdir, readFile, rmdir, unlink } from "node:
 import { createServer, type Server, type Socket } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { exitCode, Failure } from "../net/failure.ts";
+import { asFailure as foreseen } from "./failures.ts";
 import { probeHolder } from "./holder.ts";
 import { Lines } from "./lines.ts";
 import type { Log } from "./log.ts";
@@ -32,6 +33,8 @@ export interface ControlOptions {
 export interface Control {
   /** Ends all clients and removes the socket's file. */
   close(): Promise<void>;
+  /** Removes the socket's file; clients that are there are served to their end. */
+  retire(): Promise<void>;
 }
 
 /**
@@ -71,15 +74,20 @@ export async function serveControl(options: ControlOptions): Promise<Control> {
   await unlink(beside);
   const { ino } = await lstat(path);
 
+  const retire = async (): Promise<void> => {
+    const closed = closeServer(server);
+    // Not one that another daemon has put in its place since.
+    const now = await lstat(path).catch(() => undefined);
+    if (now?.ino === ino) await unlink(path).catch(() => {});
+    if (made) await rmdir(dirname(path)).catch(() => {});
+    await closed;
+  };
   return {
     async close() {
       for (const client of clients) client.destroy();
-      await closeServer(server);
-      // Not one that another daemon has put in its place since.
-      const now = await lstat(path).catch(() => undefined);
-      if (now?.ino === ino) await unlink(path).catch(() => {});
-      if (made) await rmdir(dirname(path)).catch(() => {});
+      await retire();
     },
+    retire,
   };
 }
 
@@ -124,7 +132,8 @@ async function answer(line: string, options: ControlOptions): Promise<ControlRes
   }
   try {
     return { ok: true, result: (await handler(request)) ?? null };
-  } catch (error) {
+  } catch (thrown) {
+    const error = foreseen(thrown);
     if (error instanceof Failure) {
       return { ok: false, error: { message: error.message, exitCode: error.exitCode } };
     }

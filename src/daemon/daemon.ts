@@ -3,16 +3,17 @@ import { openSockets } from "../apply/sockets.ts";
 import { loadConfiguration } from "../config/load.ts";
 import type { Configuration } from "../config/model.ts";
 import { loadAddon } from "../native/addon.ts";
+import type { EventSink } from "../tunnel/events.ts";
 import { loadSignatures } from "../wire/signatures.ts";
-import { type Control, serveControl } from "./control.ts";
+import { Belongings } from "./belongings.ts";
 import { asFailure } from "./failures.ts";
 import { handlersOf } from "./handlers.ts";
 import { Instance } from "./instance.ts";
-import { lockTable } from "./lock.ts";
 import { createLog, isJournal, type Log } from "./log.ts";
 import { Narrator } from "./narrator.ts";
 import { createNotifier } from "./notify.ts";
 import { demandPrivileges } from "./privileges.ts";
+import { Supervisor } from "./supervisor.ts";
 
 export interface DaemonOptions {
   readonly configPaths: string[];
@@ -26,11 +27,14 @@ export interface DaemonOptions {
 
 /** Runs until a signal ends it. Throws a {@link Failure} where it can't start. */
 export async function runDaemon(options: DaemonOptions): Promise<number> {
-  const configuration = loadConfiguration(options.configPaths);
-  const log = logOf(configuration, options.verbosity);
+  const load = (): Configuration => loadConfiguration(options.configPaths);
+  const configuration = load();
+  const settings = { log: configuration.log };
+  const log = logOf(settings, options.verbosity);
   await demandPrivileges();
   const addon = loadAddon();
-  const lock = await lockTable(configuration.table);
+  const belongings = new Belongings({ handlers: handlersOf(() => supervisor), log });
+  await belongings.lock(configuration);
   const narrator = new Narrator(log);
   const notifier = createNotifier({
     socket: process.env["NOTIFY_SOCKET"],
@@ -38,45 +42,71 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     log,
   });
   const sockets = openSockets(addon);
-  let control: Control | undefined;
+  let supervisor: Supervisor;
   try {
     const signatures = await loadSignatures();
-    const instance = new Instance({
-      configuration,
-      addon,
-      sockets,
-      signatures,
-      emit: (event) => narrator.tell(event),
+    const emit: EventSink = (event) => narrator.tell(event);
+    let giveUp: (error: unknown) => void = () => {};
+    const ended = new Promise<void>((resolve, reject) => {
+      giveUp = reject;
+      options.signals.onStop(resolve);
     });
-    const stopped = new Promise<void>((resolve) => options.signals.onStop(resolve));
-    control = await serveControl({
-      path: configuration.control,
-      handlers: handlersOf(instance),
-      log,
+    supervisor = new Supervisor(configuration, {
+      load,
+      make: (next, former) =>
+        new Instance({ configuration: next, former, addon, sockets, signatures, emit }),
+      take: async (next, current) => {
+        const taken = await belongings.take(next, current);
+        return {
+          ...taken,
+          commit: () => {
+            taken.commit();
+            settings.log = next.log;
+          },
+        };
+      },
+      emit,
+      fatal: giveUp,
     });
-    await instance.start();
-    options.signals.onReauth(() => void instance.reauth());
-    options.signals.onReload(() => log.warning("reload is not supported yet: restart instead"));
+    await belongings.listen(configuration);
+    await supervisor.start();
+    options.signals.onReauth(() => void supervisor.current.reauth());
+    options.signals.onReload(() => {
+      notifier.reloading();
+      supervisor
+        .reload()
+        .catch((error: unknown) => complainTo(log, error))
+        .finally(() => notifier.ready());
+    });
     notifier.ready();
-    await stopped;
+    await ended;
     notifier.stopping();
-    await instance.stop(configuration.onStop === "remove");
+    await supervisor.stop();
     return 0;
   } catch (error) {
     throw asFailure(error);
   } finally {
-    await control?.close();
+    await belongings.close();
     narrator.close();
     sockets.close();
-    lock.release();
   }
 }
 
-function logOf(configuration: Configuration, verbosity: number): Log {
-  const { level, format } = configuration.log;
+/** One line for everything that is wrong. */
+function complainTo(log: Log, error: unknown): void {
+  const failure = asFailure(error);
+  const message = failure instanceof Error ? failure.message : String(failure);
+  for (const reason of message.split("\n")) log.error("not reloaded", { reason });
+}
+
+function logOf(settings: { readonly log: Configuration["log"] }, verbosity: number): Log {
   return createLog({
-    level: verbosity > 0 ? "debug" : level,
-    format,
+    get level() {
+      return verbosity > 0 ? "debug" : settings.log.level;
+    },
+    get format() {
+      return settings.log.format;
+    },
     journal: isJournal(process.env, 2),
     write: (line) => void process.stderr.write(line),
   });

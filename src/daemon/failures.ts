@@ -1,4 +1,5 @@
 /** What went wrong at the start, in terms of the exit code and the mend. Pure. */
+import { ConfigurationError } from "../config/problems.ts";
 import { unknownExpression } from "../kernel/nftables/unknown.ts";
 import { RawSocketError } from "../kernel/rawsocket.ts";
 import { exitCode, Failure } from "../net/failure.ts";
@@ -7,6 +8,10 @@ import { KernelError } from "../netlink/errors.ts";
 /** Errors that are nobody's fault but a bug's stay as they are. */
 export function asFailure(error: unknown): unknown {
   if (error instanceof Failure) return error;
+  if (error instanceof ConfigurationError) {
+    const code = error.onlyPrivilege ? exitCode.privilege : exitCode.usage;
+    return new Failure(code, error.message, undefined, { cause: error });
+  }
   if (error instanceof RawSocketError) {
     const denied = error.code === "EPERM" || error.code === "EACCES";
     return denied

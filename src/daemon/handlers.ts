@@ -1,15 +1,25 @@
 /** What the control socket's commands do. */
 import { exitCode, Failure } from "../net/failure.ts";
 import type { ControlHandler } from "./control.ts";
-import type { Instance } from "./instance.ts";
 import type { ControlRequest } from "./protocol.ts";
+import type { Supervisor } from "./supervisor.ts";
 
-export function handlersOf(instance: Instance): Readonly<Record<string, ControlHandler>> {
+export function handlersOf(supervisor: () => Supervisor): Readonly<Record<string, ControlHandler>> {
   return {
-    status: () => instance.status(),
+    status: () => supervisor().current.status(),
+    reload: ({ confirmWithin }) => {
+      if (confirmWithin !== undefined && !isDelay(confirmWithin)) {
+        throw new Failure(exitCode.usage, "confirmWithin is a number of milliseconds");
+      }
+      return supervisor().reload(confirmWithin);
+    },
+    confirm: () => {
+      if (supervisor().confirm()) return null;
+      throw new Failure(exitCode.usage, "no reload waits to be confirmed");
+    },
     reauth: (request) => {
       const { tunnel, peer } = targetOf(request);
-      const reached = instance.reauth(tunnel, peer);
+      const reached = supervisor().current.reauth(tunnel, peer);
       if (reached === 0) throw nobody("dialled peer", tunnel, peer);
       return { reached };
     },
@@ -18,7 +28,7 @@ export function handlersOf(instance: Instance): Readonly<Record<string, ControlH
       if (tunnel === undefined || peer === undefined) {
         throw new Failure(exitCode.usage, "forget needs TUNNEL/PEER");
       }
-      const reached = instance.forget(tunnel, peer);
+      const reached = supervisor().current.forget(tunnel, peer);
       if (reached === 0) throw nobody("peer", tunnel, peer);
       return { reached };
     },
@@ -30,6 +40,11 @@ function targetOf({ tunnel, peer }: ControlRequest): {
   peer: string | undefined;
 } {
   return { tunnel: text(tunnel), peer: text(peer) };
+}
+
+/** setTimeout takes no more than 2^31 - 1 ms. */
+function isDelay(value: unknown): value is number {
+  return typeof value === "number" && value > 0 && value <= 0x7fff_ffff;
 }
 
 function text(value: unknown): string | undefined {

@@ -3,6 +3,7 @@ import { demandNoConflict, findingsOf } from "../apply/findings.ts";
 import { firstSituation } from "../apply/first.ts";
 import { KernelApplier } from "../apply/kernel-applier.ts";
 import { lookAtLinks } from "../apply/look.ts";
+import type { Observation } from "../apply/observation.ts";
 import { observe } from "../apply/observe.ts";
 import type { Sockets } from "../apply/sockets.ts";
 import type { Configuration } from "../config/model.ts";
@@ -12,6 +13,7 @@ import { epochs } from "../plan/gate-of.ts";
 import { assignIds, type Ids } from "../plan/ids.ts";
 import type { Situation } from "../plan/situation.ts";
 import type { EventSink } from "../tunnel/events.ts";
+import { inherit } from "../tunnel/inherit.ts";
 import { knownEndpoint, type Peer, Peers } from "../tunnel/peers.ts";
 import { type Status, tunnelStatus } from "../tunnel/status.ts";
 import { Tunnels } from "../tunnel/tunnels.ts";
@@ -28,6 +30,8 @@ export interface InstanceOptions {
   readonly sockets: Sockets;
   readonly signatures: Signatures;
   readonly emit: EventSink;
+  /** What the instance before this one remembered of its peers. */
+  readonly former: Peers | undefined;
 }
 
 /** How often it is looked whether the clock has moved on to another value of the time's upper bits. */
@@ -63,20 +67,34 @@ export class Instance {
     });
   }
 
-  /** Brings all interfaces up. Throws a {@link Failure} or a KernelError; the kernel is then as it was. */
-  async start(): Promise<void> {
-    const { configuration, sockets } = this.#options;
-    const whole = this.#surroundings.followsDefaultRoute;
-    const observation = await observe(sockets, configuration.table, whole);
-    const situation = await firstSituation(configuration, this.#ids, observation);
-    demandNoConflict(findingsOf(configuration, observation, situation));
+  get started(): boolean {
+    return this.#started;
+  }
+
+  get peers(): Peers {
+    return this.#peers;
+  }
+
+  /** Throws a {@link Failure} where a start would find something in its way. Changes nothing. */
+  async rehearse(): Promise<void> {
+    await this.#look();
+  }
+
+  /**
+   * Brings all interfaces up; gives what it changed, in words. Throws a {@link Failure} or a KernelError;
+   * the kernel is then as it was.
+   */
+  async start(): Promise<readonly string[]> {
+    const { former } = this.#options;
+    const { observation, situation } = await this.#look();
     this.#surroundings.take(observation, situation);
-    this.#adopt(situation);
+    this.#adopt(situation, former === undefined ? new Set() : inherit(this.#peers, former));
+    let changes: readonly string[];
     try {
       // Sockets and queue before anything is changed: they may be refused.
       this.#open();
       const first = new Map([...this.#peers.all()].map((peer) => [peer, peer.wanted]));
-      await this.#applier.start(this.#situation(), observation);
+      changes = await this.#applier.start(this.#situation(), observation);
       for (const [peer, endpoint] of first) peer.applied = endpoint;
     } catch (error) {
       this.#close();
@@ -87,6 +105,7 @@ export class Instance {
     this.#writer.begin();
     this.#started = true;
     this.#diallers?.now(this.#peers.all());
+    return changes;
   }
 
   /** Ends all activity; with `remove` everything of ours leaves the kernel too. */
@@ -132,10 +151,21 @@ export class Instance {
     };
   }
 
-  #adopt({ endpoints }: Situation): void {
+  async #look(): Promise<{ observation: Observation; situation: Situation }> {
+    const { configuration, sockets } = this.#options;
+    const whole = this.#surroundings.followsDefaultRoute;
+    const observation = await observe(sockets, configuration.table, whole);
+    const situation = await firstSituation(configuration, this.#ids, observation);
+    demandNoConflict(findingsOf(configuration, observation, situation));
+    return { observation, situation };
+  }
+
+  /** Not those who must prove themselves anew. */
+  #adopt({ endpoints }: Situation, strangers: ReadonlySet<Peer>): void {
     for (const peer of this.#peers.all()) {
       const known = endpoints.get(peer.key);
-      if (known !== undefined) this.#tunnels.adopt(peer, known.endpoint, known.remaining);
+      if (known === undefined || (strangers.has(peer) && peer.config.role === "wait")) continue;
+      this.#tunnels.adopt(peer, known.endpoint, known.remaining);
     }
   }
 

@@ -20,6 +20,7 @@ export interface Log {
   debug(message: string, fields?: LogFields): void;
 }
 
+/** Read at each line: a reload may change them. */
 export interface LogOptions {
   readonly level: LogLevel;
   readonly format: "text" | "json";
@@ -35,9 +36,8 @@ const priorities: Readonly<Record<LogLevel, number>> = { error: 3, warning: 4, i
 
 export function createLog(options: LogOptions): Log {
   const now = options.now ?? (() => new Date());
-  const most = priorities[options.level];
   const log = (level: LogLevel, message: string, fields: LogFields = {}) => {
-    if (priorities[level] > most) return;
+    if (priorities[level] > priorities[options.level]) return;
     const line =
       options.format === "json"
         ? JSON.stringify({ time: now().toISOString(), level, message, ...fields })

@@ -43,7 +43,13 @@ test("commands to the running daemon", () => {
   assert.deepEqual(parse("reauth hub"), { ...plain, name: "reauth", target: hub });
   const laptop = { tunnel: "hub", peer: "laptop" };
   assert.deepEqual(parse("forget hub/laptop"), { ...plain, name: "forget", target: laptop });
-  assert.deepEqual(parse("reload"), { ...plain, name: "reload", target: undefined });
+  assert.deepEqual(parse("reload"), { ...plain, name: "reload", confirmWithin: undefined });
+  assert.deepEqual(parse("reload --confirm 90s"), {
+    ...plain,
+    name: "reload",
+    confirmWithin: 90_000,
+  });
+  assert.deepEqual(parse("confirm"), { ...plain, name: "confirm" });
 });
 
 test("commands that stand alone", () => {
@@ -68,6 +74,8 @@ test("what makes no sense is a usage error of one line", () => {
     ["status a b", /does not take "b"/],
     ["keygen x", /does not take "x"/],
     ["reload x", /does not take "x"/],
+    ["reload --confirm soon", /^--confirm: "soon" is no duration; write 60s or 5m$/],
+    ["reload --confirm 0s", /^--confirm: "0s" is no time at all; write 60s or 5m$/],
     ["forget hub", /wants TUNNEL\/PEER/],
     ["forget", /wants TUNNEL\/PEER/],
     ["reauth hub/a/b", /wants TUNNEL or TUNNEL\/PEER/],

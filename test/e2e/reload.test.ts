@@ -1,0 +1,160 @@
+/** Reloads: only what differs is touched, an error changes nothing, established tunnels carry on. */
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { Daemon } from "./support/daemon.ts";
+import { eventually } from "./support/eventually.ts";
+import { Pinger } from "./support/ping.ts";
+import { snapshot } from "./support/snapshot.ts";
+import { Topology } from "./support/topology.ts";
+import {
+  clientConfig,
+  openQueue,
+  party,
+  peerOf,
+  serverInner,
+  startClient,
+  statusOf,
+  waitingTunnel,
+} from "./support/tunnels.ts";
+
+const second = { port: 10_001, address: "172.29.0.1/24" };
+const third = { port: 10_002, address: "172.30.0.1/24" };
+const inOther = (number: number, net: number) => ({
+  ...party(number),
+  inner: `172.${net}.0.2`,
+});
+
+describe("reload", () => {
+  const laptop = party(0);
+  const other = inOther(1, 29);
+  const stranger = inOther(2, 30);
+  let topology: Topology;
+  let untouched: string;
+  let server: Daemon;
+  let client: Daemon;
+  let pinger: Pinger;
+
+  const first = waitingTunnel([laptop]);
+  const configure = async (tunnels: Record<string, unknown>, top = {}): Promise<void> =>
+    await server.configure({ queue: openQueue, tunnels, ...top });
+
+  before(async () => {
+    topology = await Topology.create();
+    untouched = await snapshot(topology.server);
+    server = await Daemon.start(topology.server, { queue: openQueue, tunnels: { one: first } });
+    client = await startClient(topology.client, laptop);
+    pinger = new Pinger(topology.client, serverInner);
+    await pinger.moreReplies(3);
+  });
+  after(async () => {
+    for (const daemon of [client, server]) await daemon.remove();
+    await topology.remove();
+  });
+
+  it("of a file with an error says what and where, and changes nothing", async () => {
+    const before = await snapshot(topology.server);
+    await configure({ one: first, two: { listen: "nonsense:", peers: {} } });
+    const { code, stderr } = await server.cli("reload");
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /^ipipoud: \S+ipipoud\.json:\d+:\d+: .*tunnels\.two/m);
+    const from = server.log.length;
+    server.process.child.kill("SIGHUP");
+    assert.match(await server.logs(/not reloaded/, { from }), /tunnels\.two/);
+    assert.equal(await snapshot(topology.server), before);
+  });
+
+  it("of a file with what somebody else holds changes nothing either", async () => {
+    await topology.server.run("ip", "link", "add", "name", "taken", "type", "dummy");
+    const before = await snapshot(topology.server);
+    const two = { ...waitingTunnel([other], second), interface: "taken" };
+    await configure({ one: first, two });
+    const { code, stderr } = await server.cli("reload");
+    assert.equal(code, 5, stderr);
+    assert.equal(await snapshot(topology.server), before);
+    await topology.server.run("ip", "link", "del", "taken");
+  });
+
+  it("adds, changes and removes a tunnel beside one that carries on", async () => {
+    const { lastAuthentication } = peerOf(await statusOf(server), laptop.name, "one");
+    await configure({ one: first, two: waitingTunnel([other], second) });
+    const added = await server.cli("reload");
+    assert.match(added.stdout, /^add .*two/m, added.stderr);
+    assert.doesNotMatch(added.stdout, /\bone\b/);
+    const changed = { ...waitingTunnel([stranger], third), interface: "renamed" };
+    await configure({ one: first, two: changed });
+    const from = server.log.length;
+    server.process.child.kill("SIGHUP");
+    await server.logs(/reloaded/, { from });
+    const links = await topology.server.run("ip", "-br", "link", "show", "type", "ipip");
+    assert.match(links, /^renamed@/m);
+    assert.doesNotMatch(links, /^two@/m);
+    await configure({ one: first });
+    assert.match((await server.cli("reload")).stdout, /^remove .*renamed/m);
+    assert.equal((await server.cli("reload")).stdout, "nothing to change\n");
+    const peer = peerOf(await statusOf(server), laptop.name, "one");
+    assert.equal(peer.state, "authenticated");
+    assert.equal(peer.lastAuthentication, lastAuthentication);
+  });
+
+  it("goes back by itself when nobody confirms, and stays when somebody does", async () => {
+    await configure({ one: first, two: waitingTunnel([other], second) });
+    const from = server.log.length;
+    assert.match(
+      (await server.cli("reload", "--confirm", "1s")).stdout,
+      /unless `ipipoud confirm`/,
+    );
+    await server.logs(/not confirmed within 1 s/, { from });
+    await eventually(async () => (await statusOf(server)).tunnels.length === 1, {
+      what: "the former configuration",
+    });
+    await server.cli("reload", "--confirm", "60s");
+    assert.equal((await server.cli("confirm")).code, 0);
+    assert.equal((await statusOf(server)).tunnels.length, 2);
+    assert.equal((await server.cli("confirm")).code, 2, "nothing is left to confirm");
+  });
+
+  it("of another control socket, log and queue is followed at once", async () => {
+    const top = { queue: { ...openQueue, number: 7 }, control: `${server.folder}/other.sock` };
+    await configure({ one: first }, top);
+    // The running daemon's socket is the one of the file before.
+    const socket = `${server.folder}/control.sock`;
+    const { code, stderr } = await server.cli("reload", "--control", socket);
+    assert.equal(code, 0, stderr);
+    assert.match((await server.cli("status")).stdout, /interface: one/);
+    await configure({ one: first });
+    assert.equal((await server.cli("reload", "--control", top.control)).code, 0);
+  });
+
+  it("costs a tunnel that stands no packet", async () => {
+    await pinger.moreReplies(5);
+    assert.deepEqual((await pinger.stop()).lost, []);
+  });
+
+  it("lets nobody in by a proof that is no longer asked for", async () => {
+    const tunnel = waitingTunnel([laptop], { peer: { secret: "another" } });
+    await configure({ one: tunnel });
+    assert.equal((await server.cli("reload")).code, 0);
+    assert.equal(peerOf(await statusOf(server), laptop.name, "one").state, "waiting");
+    assert.equal(await topology.client.reaches(serverInner, 1), false);
+    await client.configure(clientConfig(laptop));
+    await configure({ one: first });
+    assert.equal((await server.cli("reload")).code, 0);
+    assert.equal((await client.cli("reauth")).code, 0);
+    await eventually(() => topology.client.reaches(serverInner, 1), { what: "a ping again" });
+  });
+
+  it("of another table moves everything there", async () => {
+    await configure({ one: first }, { table: "elsewhere" });
+    const { code, stderr } = await server.cli("reload");
+    assert.equal(code, 0, stderr);
+    const tables = await topology.server.run("nft", "list", "tables");
+    assert.equal(tables.trim(), "table ip elsewhere");
+    await client.cli("reauth");
+    await eventually(() => topology.client.reaches(serverInner, 1), { what: "a ping again" });
+  });
+
+  it("leaves nothing behind at the stop", async () => {
+    assert.equal(await server.stop(), 0);
+    assert.equal(await snapshot(topology.server), untouched);
+  });
+});

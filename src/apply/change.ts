@@ -36,6 +36,10 @@ export function plannedSteps(change: Change): PlannedStep[] {
   ];
 }
 
+export function inWords(change: Change): readonly string[] {
+  return plannedSteps(change).map(({ action, what }) => `${action} ${what}`);
+}
+
 function kernelStep({ action, resource, what }: Step): PlannedStep {
   return { action, object: resource.object, tunnel: resource.tunnel, what };
 }

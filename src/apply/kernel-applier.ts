@@ -9,7 +9,7 @@ import { type Ids, idOf, peerKey } from "../plan/ids.ts";
 import { endpointResources, type TunnelContext } from "../plan/peer.ts";
 import type { Situation } from "../plan/situation.ts";
 import type { Applier, Move } from "./applier.ts";
-import { type Change, plannedSteps } from "./change.ts";
+import { inWords } from "./change.ts";
 import { compare, compareWithEarlier, compareWithNothing, inTwo } from "./compare.ts";
 import { execute } from "./execute.ts";
 import { diffRuleset, type NftChange, renewal } from "./nftables/diff.ts";
@@ -127,8 +127,4 @@ export class KernelApplier implements Applier {
     if (underlay === undefined) throw new RangeError(`no underlay for tunnel ${tunnel.name}`);
     return contextOf(this.#configuration, this.#ids, tunnel, underlay);
   }
-}
-
-function inWords(change: Change): readonly string[] {
-  return plannedSteps(change).map(({ action, what }) => `${action} ${what}`);
 }

@@ -11,7 +11,7 @@ export type Command = {
   /** As given; empty where none was. */
   readonly configPaths: readonly string[];
 } & (
-  | { readonly name: "help" | "version" | "run" | "keygen" | "pubkey" | "schema" }
+  | { readonly name: "help" | "version" | "run" | "keygen" | "pubkey" | "schema" | "cleanup" }
   | { readonly name: "check"; readonly json: boolean }
   | {
       readonly name: "status";
@@ -32,6 +32,7 @@ export type Command = {
       readonly control: string | undefined;
     }
   | { readonly name: "confirm"; readonly control: string | undefined }
+  | { readonly name: "events"; readonly json: boolean; readonly control: string | undefined }
 );
 
 export interface Target {
@@ -62,13 +63,15 @@ const optionsOf: ReadonlyMap<string, readonly OptionName[]> = new Map([
   ["forget", ["config", "control"]],
   ["reload", ["config", "control", "confirm"]],
   ["confirm", ["config", "control"]],
+  ["events", ["config", "control", "json"]],
+  ["cleanup", ["config"]],
   ["keygen", []],
   ["pubkey", []],
   ["schema", []],
 ]);
 
 /** Commands of the documentation whose work is still to come. */
-const notThereYet = new Set(["events", "cleanup", "import"]);
+const notThereYet = new Set(["import"]);
 
 /** Throws a {@link Failure} (usage) for what makes no sense. */
 export function parseArguments(args: readonly string[]): Command {
@@ -115,6 +118,10 @@ export function parseArguments(args: readonly string[]): Command {
     case "confirm":
       none(name, rest);
       return { ...common, name, control };
+    case "events":
+      none(name, rest);
+      return { ...common, name, json, control };
+    case "cleanup":
     case "keygen":
     case "pubkey":
     case "schema":

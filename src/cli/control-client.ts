@@ -1,5 +1,6 @@
 /** Asks the running daemon, over its control socket. */
 import { connect } from "node:net";
+import { createInterface } from "node:readline";
 import type { ControlRequest, ControlResponse } from "../daemon/protocol.ts";
 import { exitCode, Failure } from "../net/failure.ts";
 
@@ -12,13 +13,53 @@ export interface AskOptions {
 /** The `result` of one request. Throws a {@link Failure} that says what stands in the way. */
 export async function askDaemon(request: ControlRequest, options: AskOptions): Promise<unknown> {
   const text = await exchange(`${JSON.stringify(request)}\n`, options);
+  return demandResult(text, options.path);
+}
+
+function demandResult(text: string, path: string): unknown {
   const response = parseResponse(text);
   if (response === undefined) {
-    const what = `whoever listens on ${options.path} does not answer as an ipipoud does`;
+    const what = `whoever listens on ${path} does not answer as an ipipoud does`;
     throw new Failure(exitCode.runtime, what, "name the daemon's socket with --control");
   }
   if (response.ok) return response.result;
   throw new Failure(response.error.exitCode, response.error.message);
+}
+
+/**
+ * Hands each value of a stream on until the daemon ends or `stop` resolves. Throws a {@link Failure} where
+ * there is no stream.
+ */
+export async function followDaemon(
+  request: ControlRequest,
+  { path }: AskOptions,
+  onValue: (value: unknown) => void,
+  stop: Promise<void>,
+): Promise<"stopped" | "ended"> {
+  const socket = connect(path);
+  const stopped = stop.then(() => {
+    socket.destroy();
+    return "stopped" as const;
+  });
+  const read = async (): Promise<"ended"> => {
+    socket.write(`${JSON.stringify(request)}\n`);
+    let begun = false;
+    for await (const line of createInterface({ input: socket })) {
+      if (begun) onValue(JSON.parse(line));
+      else demandResult(line, path);
+      begun = true;
+    }
+    if (!begun) demandResult("", path);
+    return "ended";
+  };
+  const failed = new Promise<never>((_, reject) => {
+    socket.on("error", (error: NodeJS.ErrnoException) => reject(explain(path, error)));
+  });
+  try {
+    return await Promise.race([read(), failed, stopped]);
+  } finally {
+    socket.destroy();
+  }
 }
 
 /** One line there, one line back (without its line break); "" where the other side only hung up. */

@@ -12,11 +12,13 @@ export function helpText(): string {
   ipipoud --check [--json]            what a start would do and what stands in its way;
                                       changes nothing
   ipipoud status [TUNNEL] [--json]    tunnels and peers of the running daemon
+  ipipoud events [--json]             what happens, as it happens
   ipipoud reauth [TUNNEL[/PEER]]      authenticate to dialled peers again
   ipipoud forget TUNNEL/PEER          forget which packets of a peer were seen
   ipipoud reload [--confirm TIME]     read the configuration again and change what differs;
                                       with a TIME (60s) it goes back unless confirmed
   ipipoud confirm                     keep what was reloaded
+  ipipoud cleanup                     remove what a dead daemon left in the kernel
   ipipoud keygen                      a new private key
   ipipoud pubkey                      the public key of the private key on standard input
   ipipoud schema                      JSON Schema of the configuration

@@ -5,6 +5,7 @@
 import { createRequire } from "node:module";
 import type { ControlRequest } from "../daemon/protocol.ts";
 import type { Reloaded } from "../daemon/supervisor.ts";
+import { exitCode, Failure } from "../net/failure.ts";
 import type { Status } from "../tunnel/status.ts";
 import { type Command, defaultConfigPath, parseArguments } from "./arguments.ts";
 import { complaintOf } from "./complain.ts";
@@ -51,6 +52,24 @@ async function dispatch(command: Command, io: Io): Promise<number> {
       if (confirmWithin !== undefined) {
         io.out(`goes back in ${confirmWithin / 1000} s unless \`ipipoud confirm\` comes\n`);
       }
+      return 0;
+    }
+    case "events": {
+      const { renderEvent } = await import("./events.ts");
+      const { followDaemon } = await import("./control-client.ts");
+      const { controlPath } = await import("./control-path.ts");
+      const stop = new Promise<void>((resolve) => io.signals().onStop(resolve));
+      const path = await controlPath(command);
+      const show = (event: unknown): void =>
+        io.out(`${command.json ? JSON.stringify(event) : renderEvent(event)}\n`);
+      const end = await followDaemon({ command: "events" }, { path }, show, stop);
+      if (end === "ended") throw new Failure(exitCode.runtime, `the ipipoud on ${path} has ended`);
+      return 0;
+    }
+    case "cleanup": {
+      const { cleanUp } = await import("./cleanup.ts");
+      const removed = await cleanUp(command.configPaths);
+      io.out(removed.length === 0 ? "nothing to remove\n" : removed.map((l) => `${l}\n`).join(""));
       return 0;
     }
     case "confirm":

@@ -3,12 +3,13 @@
  * A reload may move either; the new one is taken before the old one is let go.
  */
 import type { Configuration } from "../config/model.ts";
-import { type Control, type ControlHandler, serveControl } from "./control.ts";
+import { type Control, type ControlHandler, type ControlStream, serveControl } from "./control.ts";
 import { type Lock, lockTable } from "./lock.ts";
 import type { Log } from "./log.ts";
 
 export interface BelongingsOptions {
   readonly handlers: Readonly<Record<string, ControlHandler>>;
+  readonly streams: Readonly<Record<string, ControlStream>>;
   readonly log: Log;
 }
 

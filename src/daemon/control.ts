@@ -18,9 +18,14 @@ import {
 /** Gives the response's `result`; a {@link Failure} becomes its error. */
 export type ControlHandler = (request: ControlRequest) => unknown;
 
+/** Hands each value to `push` until the function that it gives is called. */
+export type ControlStream = (push: (value: unknown) => void) => () => void;
+
 export interface ControlOptions {
   readonly path: string;
   readonly handlers: Readonly<Record<string, ControlHandler>>;
+  /** Commands whose response is followed by a line for each value, until the client hangs up. */
+  readonly streams?: Readonly<Record<string, ControlStream>>;
   readonly log: Log;
   /** Members of this group may use the socket, where there is such a group. */
   readonly group?: string;
@@ -29,6 +34,9 @@ export interface ControlOptions {
   /** Milliseconds without traffic after which a client is let go. */
   readonly idle?: number;
 }
+
+/** Bytes that a client of a stream may leave unread. */
+const mostUnread = 1 << 20;
 
 export interface Control {
   /** Ends all clients and removes the socket's file. */
@@ -98,14 +106,21 @@ function serveClient(socket: Socket, options: ControlOptions): void {
       // Called back once the bytes are with the kernel (or never will be): a slow reader gets one answer at a time.
       socket.write(`${JSON.stringify(response)}\n`, () => resolve());
     });
+  let following = false;
   const serve = async () => {
-    for await (const chunk of socket) {
+    for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
       const requests = lines.push(chunk as Buffer);
       if (requests === undefined) {
         await respond(refusal(`a request has at most ${longestRequest} bytes`));
         return;
       }
       for (const request of requests) {
+        const stream = streamOf(request, options);
+        if (stream !== undefined) {
+          following = true;
+          follow(socket, stream);
+          return;
+        }
         await respond(await answer(request, options));
         if (socket.destroyed) return;
       }
@@ -116,7 +131,27 @@ function serveClient(socket: Socket, options: ControlOptions): void {
   serve()
     // The stream's own errors (a reset) end up here: the client's business.
     .catch(() => {})
-    .finally(() => socket.end());
+    .finally(() => following || socket.end());
+}
+
+function streamOf(line: string, { streams }: ControlOptions): ControlStream | undefined {
+  const command = parseRequest(line)?.command;
+  return command !== undefined && streams !== undefined && Object.hasOwn(streams, command)
+    ? streams[command]
+    : undefined;
+}
+
+/** A client that reads too slowly is let go: it costs no memory, and sees that it has missed something. */
+function follow(socket: Socket, stream: ControlStream): void {
+  const write = (value: unknown): void => {
+    if (socket.writableLength > mostUnread) socket.destroy();
+    else socket.write(`${JSON.stringify(value)}\n`);
+  };
+  write({ ok: true, result: null });
+  socket.setTimeout(0);
+  socket.once("close", stream(write));
+  // What it says further is not heard, but its end is.
+  socket.resume();
 }
 
 async function answer(line: string, options: ControlOptions): Promise<ControlResponse> {

@@ -6,6 +6,7 @@ import { loadAddon } from "../native/addon.ts";
 import type { EventSink } from "../tunnel/events.ts";
 import { loadSignatures } from "../wire/signatures.ts";
 import { Belongings } from "./belongings.ts";
+import { Broadcast } from "./broadcast.ts";
 import { asFailure } from "./failures.ts";
 import { handlersOf } from "./handlers.ts";
 import { Instance } from "./instance.ts";
@@ -33,7 +34,12 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const log = logOf(settings, options.verbosity);
   await demandPrivileges();
   const addon = loadAddon();
-  const belongings = new Belongings({ handlers: handlersOf(() => supervisor), log });
+  const broadcast = new Broadcast();
+  const belongings = new Belongings({
+    handlers: handlersOf(() => supervisor),
+    streams: { events: (push) => broadcast.subscribe(push) },
+    log,
+  });
   await belongings.lock(configuration);
   const narrator = new Narrator(log);
   const notifier = createNotifier({
@@ -45,7 +51,10 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   let supervisor: Supervisor;
   try {
     const signatures = await loadSignatures();
-    const emit: EventSink = (event) => narrator.tell(event);
+    const emit: EventSink = (event) => {
+      narrator.tell(event);
+      broadcast.tell(event);
+    };
     let giveUp: (error: unknown) => void = () => {};
     const ended = new Promise<void>((resolve, reject) => {
       giveUp = reject;

@@ -4,7 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { Daemon } from "./support/daemon.ts";
 import { eventually } from "./support/eventually.ts";
 import { Pinger } from "./support/ping.ts";
-import { snapshot } from "./support/snapshot.ts";
+import { lasting, snapshot } from "./support/snapshot.ts";
 import { Topology } from "./support/topology.ts";
 import {
   clientConfig,
@@ -35,12 +35,14 @@ describe("reload", () => {
   let pinger: Pinger;
 
   const first = waitingTunnel([laptop]);
+  /** Without what comes and goes by itself. */
+  const state = async (): Promise<string> => lasting(await snapshot(topology.server));
   const configure = async (tunnels: Record<string, unknown>, top = {}): Promise<void> =>
     await server.configure({ queue: openQueue, tunnels, ...top });
 
   before(async () => {
     topology = await Topology.create();
-    untouched = await snapshot(topology.server);
+    untouched = await state();
     server = await Daemon.start(topology.server, { queue: openQueue, tunnels: { one: first } });
     client = await startClient(topology.client, laptop);
     pinger = new Pinger(topology.client, serverInner);
@@ -52,7 +54,7 @@ describe("reload", () => {
   });
 
   it("of a file with an error says what and where, and changes nothing", async () => {
-    const before = await snapshot(topology.server);
+    const before = await state();
     await configure({ one: first, two: { listen: "nonsense:", peers: {} } });
     const { code, stderr } = await server.cli("reload");
     assert.equal(code, 2, stderr);
@@ -60,18 +62,19 @@ describe("reload", () => {
     const from = server.log.length;
     server.process.child.kill("SIGHUP");
     assert.match(await server.logs(/not reloaded/, { from }), /tunnels\.two/);
-    assert.equal(await snapshot(topology.server), before);
+    assert.equal(await state(), before);
   });
 
   it("of a file with what somebody else holds changes nothing either", async () => {
     await topology.server.run("ip", "link", "add", "name", "taken", "type", "dummy");
-    const before = await snapshot(topology.server);
+    const before = await state();
     const two = { ...waitingTunnel([other], second), interface: "taken" };
     await configure({ one: first, two });
     const { code, stderr } = await server.cli("reload");
-    assert.equal(code, 5, stderr);
-    assert.equal(await snapshot(topology.server), before);
+    const after = await state();
     await topology.server.run("ip", "link", "del", "taken");
+    assert.equal(code, 5, stderr);
+    assert.equal(after, before);
   });
 
   it("adds, changes and removes a tunnel beside one that carries on", async () => {
@@ -153,8 +156,36 @@ describe("reload", () => {
     await eventually(() => topology.client.reaches(serverInner, 1), { what: "a ping again" });
   });
 
+  it("aside: events tells what happens while it happens", async () => {
+    const program = server.follow("events", "--json");
+    await eventually(
+      async () => {
+        await client.cli("reauth");
+        server.process.child.kill("SIGHUP");
+        return program.stdout.length > 0;
+      },
+      { what: "an event" },
+    );
+    const event = JSON.parse(program.stdout[0] ?? "") as Record<string, unknown>;
+    assert.deepEqual(Object.keys(event), ["time", "event", "tunnel", "peer", "endpoint", "reason"]);
+    await program.stop("SIGINT");
+  });
+
+  it("aside: cleanup leaves a living daemon alone, and removes all of a dead one", async () => {
+    const alive = await server.cli("cleanup");
+    assert.equal(alive.code, 5, alive.stderr);
+    assert.match(alive.stderr, /pid \d+/);
+    await server.kill();
+    const dead = await server.cli("cleanup");
+    assert.equal(dead.code, 0, dead.stderr);
+    assert.match(dead.stdout, /^remove .*one/m);
+    assert.equal(await state(), untouched);
+    assert.equal((await server.cli("cleanup")).stdout, "nothing to remove\n");
+  });
+
   it("leaves nothing behind at the stop", async () => {
+    await server.start();
     assert.equal(await server.stop(), 0);
-    assert.equal(await snapshot(topology.server), untouched);
+    assert.equal(await state(), untouched);
   });
 });

@@ -1,5 +1,7 @@
 /** The whole: every tunnel, what they must not share, and the daemon's own settings. */
+
 import { Complaint } from "../complaint.ts";
+import { defaultTable } from "../defaults.ts";
 import type { Configuration, TunnelConfig } from "../model.ts";
 import { formatName, type Problems } from "../problems.ts";
 import type { FilePart } from "../schema.ts";
@@ -29,7 +31,7 @@ export function buildConfiguration(part: FilePart, problems: Problems): Configur
       ratePerSource: part.queue?.ratePerSource ?? 10,
       rateTotal: part.queue?.rateTotal ?? 1000,
     }),
-    table: part.table ?? "ipipou",
+    table: part.table ?? defaultTable,
     counters: part.counters ?? false,
     conntrack: part.conntrack,
     stateDirectory: part.stateDirectory ?? "/var/lib/ipipoud",

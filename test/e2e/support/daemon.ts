@@ -107,6 +107,12 @@ export class Daemon {
     return await this.host.try(process.execPath, mainFile, ...args, "--config", this.configFile);
   }
 
+  /** Another command that goes on; the caller stops it. */
+  follow(...args: string[]): Program {
+    const line = [mainFile, ...args, "--config", this.configFile];
+    return this.host.start(process.execPath, line, this.#options.environment);
+  }
+
   /** SIGTERM, waits for the end; gives the exit code. */
   async stop(): Promise<number | string> {
     return await this.process.stop("SIGTERM");

@@ -50,10 +50,11 @@ test("commands to the running daemon", () => {
     confirmWithin: 90_000,
   });
   assert.deepEqual(parse("confirm"), { ...plain, name: "confirm" });
+  assert.deepEqual(parse("events --json"), { ...plain, name: "events", json: true });
 });
 
 test("commands that stand alone", () => {
-  for (const name of ["keygen", "pubkey", "schema"] as const) {
+  for (const name of ["keygen", "pubkey", "schema", "cleanup"] as const) {
     assert.deepEqual(parse(name), { ...none, name });
   }
   for (const line of ["--help", "-h", "status --help"]) assert.equal(parse(line).name, "help");
@@ -81,8 +82,7 @@ test("what makes no sense is a usage error of one line", () => {
     ["reauth hub/a/b", /wants TUNNEL or TUNNEL\/PEER/],
     ["reauth /a", /wants TUNNEL or TUNNEL\/PEER/],
     ["status --watch", /not there yet/],
-    ["events", /`ipipoud events` is not there yet/],
-    ["cleanup --config a", /not there yet/],
+    ["cleanup --control a", /^--control means nothing with `cleanup`/],
     ["import a.conf", /not there yet/],
   ];
   for (const [line, message] of cases) {

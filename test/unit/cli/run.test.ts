@@ -23,7 +23,7 @@ async function call(line: string, io: { input?: string; outIsPublicFile?: boolea
     },
     read: () => Promise.resolve(io.input ?? ""),
     outIsPublicFile: io.outIsPublicFile ?? false,
-    signals: () => assert.fail("no command here waits for signals"),
+    signals: () => ({ onStop() {}, onReload() {}, onReauth() {} }),
   };
   result.code = await run(line.split(" "), fake);
   return result;
@@ -105,6 +105,39 @@ test("status and reauth ask the daemon", async (t) => {
   assert.equal(reload.code, 2);
   assert.match(reload.err, /^ipipoud: the daemon that runs here has no command "reload"\n$/);
   assert.equal((await call(`status --control ${path}.not`)).code, 1);
+});
+
+test("events are shown as they come, until the daemon ends", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "ipipoud-run-"));
+  const path = join(folder, "control.sock");
+  let ended = false;
+  const control = await serveControl({
+    path,
+    log: createLog({ level: "error", format: "text", journal: false, write: () => {} }),
+    handlers: {},
+    streams: {
+      events: (push) => {
+        const time = "2026-01-01T00:00:00.000Z";
+        const event = { time, event: "refused", tunnel: "hub", peer: null, endpoint: "a:1" };
+        push({ ...event, reason: "why" });
+        push({ ...event, tunnel: null, endpoint: null, reason: null });
+        setImmediate(() => void control.close());
+        return () => {
+          ended = true;
+        };
+      },
+    },
+  });
+  t.after(async () => {
+    await control.close();
+    rmSync(folder, { recursive: true });
+  });
+  const { out, err, code } = await call(`events --control ${path}`);
+  assert.match(out, /^\d\d:\d\d:\d\d hub refused a:1 \(why\)\n\d\d:\d\d:\d\d - refused\n$/);
+  assert.equal(code, 1);
+  assert.match(err, /has ended/);
+  assert.equal(ended, true);
+  assert.equal((await call(`events --control ${path}`)).code, 1);
 });
 
 test("complaints", () => {

@@ -20,6 +20,7 @@ import { Tunnels } from "../tunnel/tunnels.ts";
 import { Writer } from "../tunnel/writer.ts";
 import type { Signatures } from "../wire/signatures.ts";
 import { Diallers } from "./diallers.ts";
+import { bootId, Marks } from "./marks.ts";
 import { openReception, type Reception } from "./reception.ts";
 import { Surroundings } from "./surroundings.ts";
 import { watchHost } from "./watch.ts";
@@ -45,6 +46,7 @@ export class Instance {
   readonly #applier: KernelApplier;
   readonly #writer: Writer;
   readonly #tunnels: Tunnels;
+  #marks: Marks | undefined;
   #diallers: Diallers | undefined;
   #reception: Reception | undefined;
   readonly #closers: (() => void)[] = [];
@@ -125,7 +127,11 @@ export class Instance {
   forget(tunnel: string, peer: string): number {
     this.#demandStarted();
     const chosen = this.#select(tunnel, peer);
-    for (const one of chosen) this.#tunnels.forget(one);
+    for (const one of chosen) {
+      this.#tunnels.forget(one);
+      const { proof } = one.config;
+      if (proof.kind === "key") this.#marks?.forget(proof.publicKey);
+    }
     this.#diallers?.now(chosen);
     return chosen.length;
   }
@@ -180,9 +186,36 @@ export class Instance {
     const diallers = new Diallers(parts);
     this.#diallers = diallers;
     this.#closers.push(() => diallers.close());
-    const reception = openReception({ ...parts, onError: (error) => this.#complain(error) });
+    this.#recall();
+    const reception = openReception({
+      ...parts,
+      keep: ({ config: { proof } }, stamp, mark) => {
+        if (proof.kind === "key") this.#marks?.keep(proof.publicKey, stamp, mark);
+      },
+      onError: (error) => this.#complain(error),
+    });
     this.#reception = reception;
     this.#closers.push(() => reception?.close());
+  }
+
+  /** Which packets were taken before: from the disk, and from the instance before this one. */
+  #recall(): void {
+    const { configuration, former } = this.#options;
+    const keys = [...this.#peers.all()].flatMap((peer) => {
+      const { role, proof } = peer.config;
+      return role === "wait" && proof.kind === "key" ? [{ peer, key: proof.publicKey }] : [];
+    });
+    if (keys.length === 0) return;
+    const marks = new Marks({
+      directory: configuration.stateDirectory,
+      table: configuration.table,
+      boot: bootId(),
+      began: former === undefined ? performance.timeOrigin : Date.now(),
+      onTrouble: (reason) => this.#complain(new Error(reason)),
+    });
+    this.#marks = marks;
+    this.#closers.push(() => marks.close());
+    for (const { peer, key } of keys) peer.mark ??= marks.of(key);
   }
 
   #watch(): void {

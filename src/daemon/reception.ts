@@ -4,7 +4,7 @@ import { openQueue } from "../kernel/nfqueue.ts";
 import type { Addon, QueueCounters } from "../native/addon.ts";
 import { formatEndpoint } from "../net/address.ts";
 import { exitCode, Failure } from "../net/failure.ts";
-import { Door } from "../tunnel/door.ts";
+import { Door, type Keep } from "../tunnel/door.ts";
 import type { EventSink } from "../tunnel/events.ts";
 import type { Peer, Peers } from "../tunnel/peers.ts";
 import type { Tunnels } from "../tunnel/tunnels.ts";
@@ -20,6 +20,7 @@ export interface ReceptionOptions {
   readonly surroundings: Surroundings;
   readonly peers: Peers;
   readonly tunnels: Tunnels;
+  readonly keep: Keep;
   readonly emit: EventSink;
   readonly onError: (error: Error) => void;
 }
@@ -60,7 +61,7 @@ export function openReception(options: ReceptionOptions): Reception | undefined 
     close: () => queue.close(),
   };
 
-  function doorsOf({ signatures }: ReceptionOptions, all: readonly TunnelConfig[]): Doors {
+  function doorsOf({ signatures, keep }: ReceptionOptions, all: readonly TunnelConfig[]): Doors {
     const byTunnel = new Map<TunnelConfig, Peer[]>(all.map((tunnel) => [tunnel, []]));
     for (const peer of peers.all())
       if (isWaited(peer.config)) byTunnel.get(peer.tunnel)?.push(peer);
@@ -70,7 +71,10 @@ export function openReception(options: ReceptionOptions): Reception | undefined 
           address: surroundings.localOf(tunnel),
           port: surroundings.underlay(tunnel).port,
         };
-        return [formatEndpoint(at), { tunnel: tunnel.name, door: new Door(waited, signatures) }];
+        return [
+          formatEndpoint(at),
+          { tunnel: tunnel.name, door: new Door(waited, signatures, keep) },
+        ];
       }),
     );
   }

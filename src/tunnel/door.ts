@@ -7,13 +7,16 @@ import { createHmac, randomBytes } from "node:crypto";
 import { type Endpoint, sameEndpoint } from "../net/address.ts";
 import { judgeProof } from "../wire/proof.ts";
 import { type KeyProof, parseKeyProof } from "../wire/protocol1.ts";
-import { judge } from "../wire/replay.ts";
+import { judge, type ReplayMark, type Stamp } from "../wire/replay.ts";
 import type { Signatures } from "../wire/signatures.ts";
 import type { Peer } from "./peers.ts";
 
 export type Answer =
   | { readonly kind: "proven"; readonly peer: Peer }
   | { readonly kind: "refused"; readonly peer: Peer | undefined; readonly reason: string };
+
+/** Makes sure that this packet is not taken again after a restart. */
+export type Keep = (peer: Peer, stamp: Stamp, mark: ReplayMark) => void;
 
 export interface Allowance {
   /** One signature verification (100 µs). */
@@ -30,9 +33,12 @@ export class Door {
   readonly #tokenKey = randomBytes(32);
   readonly #lastAt = new Map<string, Peer>();
   readonly #signatures: Signatures;
+  readonly #keep: Keep;
 
-  constructor(waiting: readonly Peer[], signatures: Signatures) {
+  /** `keep` is told of each packet of a key before it takes effect. */
+  constructor(waiting: readonly Peer[], signatures: Signatures, keep: Keep = () => {}) {
     this.#signatures = signatures;
+    this.#keep = keep;
     this.#keys = waiting.filter(({ config }) => config.proof.kind === "key");
     this.#open = waiting.filter(({ config }) => config.proof.kind === "none");
     for (const peer of waiting) {
@@ -75,6 +81,9 @@ export class Door {
       if (outcome.verdict === "proven") {
         const answer = admit(peer, source);
         if (answer.kind === "proven") {
+          if (outcome.mark !== undefined && peer.config.replay !== "off") {
+            this.#keep(peer, stamp, outcome.mark);
+          }
           peer.mark = outcome.mark;
           this.#remember(source, peer);
         }

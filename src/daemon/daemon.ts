@@ -44,6 +44,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const narrator = new Narrator(log);
   const notifier = createNotifier({
     socket: process.env["NOTIFY_SOCKET"],
+    watchdog: { interval: process.env["WATCHDOG_USEC"], pid: process.env["WATCHDOG_PID"] },
     send: addon.notify,
     log,
   });
@@ -87,8 +88,9 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
         .catch((error: unknown) => complainTo(log, error))
         .finally(() => notifier.ready());
     });
+    const endWatch = notifier.watch();
     notifier.ready();
-    await ended;
+    await ended.finally(endWatch);
     notifier.stopping();
     await supervisor.stop();
     return 0;

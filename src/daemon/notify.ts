@@ -10,6 +10,8 @@ export interface Notifier {
   stopping(): void;
   /** One line for `systemctl status`; nothing without systemd. */
   status(text: string): void;
+  /** Shows from now on that the event loop turns, where systemd waits for that; gives what ends it. */
+  watch(): () => void;
 }
 
 export interface NotifierOptions {
@@ -18,6 +20,8 @@ export interface NotifierOptions {
   /** The addon's: one datagram; throws. */
   readonly send: (address: string, message: string) => void;
   readonly log: Log;
+  /** $WATCHDOG_USEC and $WATCHDOG_PID (sd_watchdog_enabled(3)). */
+  readonly watchdog?: { readonly interval: string | undefined; readonly pid: string | undefined };
   /** Microseconds of CLOCK_MONOTONIC; process.hrtime is that clock. */
   readonly monotonic?: () => bigint;
 }
@@ -26,7 +30,11 @@ export function createNotifier(options: NotifierOptions): Notifier {
   const { socket, log } = options;
   const monotonic = options.monotonic ?? (() => process.hrtime.bigint() / 1000n);
   if (socket === undefined || socket === "") {
-    return { ready: () => log.info("ready"), reloading() {}, stopping() {}, status() {} };
+    const nothing = (): void => {};
+    return {
+      ready: () => log.info("ready"),
+      ...{ reloading: nothing, stopping: nothing, status: nothing, watch: () => nothing },
+    };
   }
   const send = (message: string) => {
     try {
@@ -42,5 +50,19 @@ export function createNotifier(options: NotifierOptions): Notifier {
     reloading: () => send(`RELOADING=1\nMONOTONIC_USEC=${monotonic()}`),
     stopping: () => send("STOPPING=1"),
     status: (text) => send(`STATUS=${text.replace(/\s+/g, " ")}`),
+    watch: () => {
+      const limit = watchdogLimit(options.watchdog);
+      if (limit === undefined) return () => {};
+      const timer = setInterval(() => send("WATCHDOG=1"), limit / 2);
+      return () => clearInterval(timer);
+    },
   };
+}
+
+/** Milliseconds after which systemd takes us for dead; undefined: it doesn't look, or at another process. */
+function watchdogLimit(watchdog: NotifierOptions["watchdog"]): number | undefined {
+  const { interval, pid } = watchdog ?? {};
+  if (interval === undefined || !/^[1-9][0-9]{0,15}$/.test(interval)) return undefined;
+  if (pid !== undefined && pid !== String(process.pid)) return undefined;
+  return Math.min(Number(interval) / 1000, 0x7fff_ffff);
 }

@@ -19,7 +19,16 @@ const packages = [
   // The guest.
   ...["qemu-system-x86", "busybox-static", "kmod", "cpio", "xz-utils", "util-linux"],
   // What tests judge by and compare with.
-  ...["iproute2", "nftables", "conntrack", "tcpdump", "strace", "iputils-ping", "python3-nacl"],
+  ...[
+    "iproute2",
+    "nftables",
+    "conntrack",
+    "tcpdump",
+    "strace",
+    "iputils-ping",
+    "python3-nacl",
+    "systemd",
+  ],
 ];
 
 function say(line) {

@@ -1,13 +1,18 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 import { createLog } from "../../../src/daemon/log.ts";
-import { createNotifier } from "../../../src/daemon/notify.ts";
+import { createNotifier, type NotifierOptions } from "../../../src/daemon/notify.ts";
 
-function setUp(socket: string | undefined, fail = false) {
+function setUp(
+  socket: string | undefined,
+  fail = false,
+  watchdog: NonNullable<NotifierOptions["watchdog"]> = { interval: undefined, pid: undefined },
+) {
   const lines: string[] = [];
   const sent: [string, string][] = [];
   const notifier = createNotifier({
     socket,
+    watchdog,
     send: (address, message) => {
       if (fail) throw new Error("ECONNREFUSED");
       sent.push([address, message]);
@@ -27,6 +32,28 @@ test("without systemd the line `ready` is all", () => {
     notifier.stopping();
     assert.deepEqual(lines, ["ready\n"]);
     assert.deepEqual(sent, []);
+  }
+});
+
+test("the watchdog hears twice in its time, if it is ours", () => {
+  mock.timers.enable({ apis: ["setInterval"] });
+  try {
+    for (const [interval, pid, beats] of [
+      ["30000000", undefined, 2],
+      ["30000000", String(process.pid), 2],
+      ["30000000", "1", 0],
+      ["0", undefined, 0],
+      [undefined, undefined, 0],
+    ] as const) {
+      const { notifier, sent } = setUp("@abstract", false, { interval, pid });
+      const end = notifier.watch();
+      mock.timers.tick(30_000);
+      end();
+      mock.timers.tick(30_000);
+      assert.deepEqual(sent, Array(beats).fill(["@abstract", "WATCHDOG=1"]));
+    }
+  } finally {
+    mock.timers.reset();
   }
 });
 

@@ -7,6 +7,7 @@ import type { PeerPart } from "../schema/peer.ts";
 import { readKey } from "../schema/scalars.ts";
 import { Secret } from "../secret.ts";
 import type { Path } from "../source/document.ts";
+import { passesForData } from "../token.ts";
 import { hasSecret, takeSecret } from "./secrets.ts";
 
 /** What a peer needs to know of its tunnel. */
@@ -34,6 +35,7 @@ export function buildPeer(name: string, part: PeerPart, context: PeerContext): P
   const token =
     takeSecret(part, "token", path, problems) ?? takeSecret(part, "tokenBase64", path, problems);
   const proof = proofOf(part, role, token, context);
+  if (role === "wait") checkToken(part, token, context);
   const identity = identityOf(part, role, token, context);
   const authenticated = role === "dial" && identity.kind !== "none";
   return Object.freeze({
@@ -150,6 +152,18 @@ function checkKeys(part: PeerPart, role: PeerConfig["role"], context: PeerContex
       at: "key",
     });
   }
+}
+
+/** Its token must reach us, whatever form its packets take: see {@link passesForData}. */
+function checkToken(
+  { allowedIPs }: PeerPart,
+  token: Secret | undefined,
+  { path, problems }: PeerContext,
+): void {
+  if (token === undefined || !passesForData(token.reveal(), allowedIPs)) return;
+  const what =
+    "a token that the gate takes for data: an allowed inner address is in its bytes 13 to 16";
+  problems.add(path, new Complaint(what, "choose another one"), { at: "key" });
 }
 
 function proofOf(

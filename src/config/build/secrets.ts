@@ -4,6 +4,7 @@ import type { Problems } from "../problems.ts";
 import { readBase64, readKey } from "../schema/scalars.ts";
 import { Secret } from "../secret.ts";
 import type { Path } from "../source/document.ts";
+import { looksLikePacket } from "../token.ts";
 
 /** A secret and its sibling `xFile`, as a tunnel or peer has them. */
 export type SecretName = "privateKey" | "secret" | "token" | "tokenBase64";
@@ -73,9 +74,7 @@ function checkToken(token: Buffer): Buffer | Complaint {
   if (token.length > 1000) {
     return new Complaint(`a token of ${token.length} bytes`, "at most 1000");
   }
-  const likePacket =
-    token.length >= 20 && token.readUInt8(0) >> 4 === 4 && token.readUInt16BE(2) === token.length;
-  return likePacket
+  return looksLikePacket(token)
     ? new Complaint("a token that looks like an IPv4 packet", "choose another one")
     : token;
 }

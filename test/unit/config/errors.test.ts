@@ -712,6 +712,11 @@ describe("peers", () => {
       peer(end, "token: x", "authLifetime: 5s"),
       `a.yaml:6:21: a lifetime for the proof of a peer that we do not wait for (${t}.p.authLifetime): remove it, or write 0`,
     ],
+    [
+      "a token that the gate takes for data",
+      peer('token: "twelve bytesABCD and more"', "allowedIPs: [65.66.67.68]"),
+      `a.yaml:3:14: a token that the gate takes for data: an allowed inner address is in its bytes 13 to 16 (${t}.p): choose another one`,
+    ],
   ]);
 
   it("allows 256 keys on a port", () => {

@@ -83,6 +83,15 @@ export interface PeerConfig {
   readonly resolveInterval: number;
 }
 
+/**
+ * It may send authentications: it is waited for, or it is simply there, and only half of its endpoint is
+ * pinned. Then an empty packet says where it is, as clients of ipipou 0.1 without any proof send.
+ */
+export function isAwaited(peer: Pick<PeerConfig, "role" | "pinAddress" | "pinPort">): boolean {
+  const { role, pinAddress, pinPort } = peer;
+  return role === "wait" || (role === "static" && !(pinAddress && pinPort));
+}
+
 export type Proof =
   | { readonly kind: "key"; readonly publicKey: Uint8Array }
   | { readonly kind: "token"; readonly token: Secret }

@@ -1,5 +1,5 @@
 /** The queue and who is waited for behind it. */
-import type { Configuration, TunnelConfig } from "../config/model.ts";
+import { type Configuration, isAwaited, type TunnelConfig } from "../config/model.ts";
 import { openQueue } from "../kernel/nfqueue.ts";
 import type { Addon, QueueCounters } from "../native/addon.ts";
 import { formatEndpoint } from "../net/address.ts";
@@ -34,12 +34,10 @@ export interface Reception {
   close(): void;
 }
 
-const isWaited = ({ role }: { readonly role: string }): boolean => role === "wait";
-
 /** undefined where nobody is waited for. Throws a {@link Failure} where the queue is somebody else's. */
 export function openReception(options: ReceptionOptions): Reception | undefined {
   const { configuration, surroundings, peers, tunnels, emit, onError } = options;
-  const waiting = configuration.tunnels.filter((tunnel) => tunnel.peers.some(isWaited));
+  const waiting = configuration.tunnels.filter((tunnel) => tunnel.peers.some(isAwaited));
   if (waiting.length === 0) return undefined;
   const queue = open(options, waiting);
   const waiter = new Waiting({
@@ -64,7 +62,7 @@ export function openReception(options: ReceptionOptions): Reception | undefined 
   function doorsOf({ signatures, keep }: ReceptionOptions, all: readonly TunnelConfig[]): Doors {
     const byTunnel = new Map<TunnelConfig, Peer[]>(all.map((tunnel) => [tunnel, []]));
     for (const peer of peers.all())
-      if (isWaited(peer.config)) byTunnel.get(peer.tunnel)?.push(peer);
+      if (isAwaited(peer.config)) byTunnel.get(peer.tunnel)?.push(peer);
     return new Map(
       [...byTunnel].map(([tunnel, waited]) => {
         const at = {
@@ -86,7 +84,7 @@ function open(
 ) {
   const { number, maxLength } = configuration.queue;
   const patterns = waiting.flatMap((tunnel) =>
-    patternsFor(surroundings.underlay(tunnel).port, tunnel.peers.filter(isWaited)),
+    patternsFor(surroundings.underlay(tunnel).port, tunnel.peers.filter(isAwaited)),
   );
   try {
     return openQueue(addon, { number, maxLength, patterns });

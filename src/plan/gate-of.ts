@@ -1,5 +1,10 @@
 /** The gate that a configuration and a situation ask for. */
-import type { Configuration, PeerConfig, TunnelConfig } from "../config/model.ts";
+import {
+  type Configuration,
+  isAwaited,
+  type PeerConfig,
+  type TunnelConfig,
+} from "../config/model.ts";
 import { narrowerOfOthers } from "./claims.ts";
 import { formOfTunnel } from "./form.ts";
 import type { AuthenticationLength, Gate, GateTunnel } from "./gate.ts";
@@ -73,7 +78,7 @@ function gateTunnel(
 function authentications(tunnel: TunnelConfig): AuthenticationLength[] {
   const lengths = new Map<number, boolean>();
   for (const peer of tunnel.peers) {
-    if (peer.role !== "wait") continue;
+    if (!isAwaited(peer)) continue;
     const { payload, timed } = authentication(peer);
     lengths.set(payload, timed && (lengths.get(payload) ?? true));
   }

@@ -47,6 +47,8 @@ export class Dialler {
   #sentAtNews = 0n;
   /** Milliseconds until an authentication is due; undefined: not by time alone. Free of the clock's jumps. */
   #due: number | undefined = 0;
+  /** What the name gave last. */
+  #found: Endpoint | undefined;
   /** Milliseconds since the name was resolved; undefined: never. */
   #resolvedFor: number | undefined;
   #complaint: string | undefined;
@@ -143,13 +145,27 @@ export class Dialler {
       );
       if (this.#closed) return;
       this.#resolvedFor = 0;
-      if (tunnels.resolved(peer, found)) this.#unresolved = 0;
+      const stays = this.#hasMovedFrom(found);
+      this.#found = found;
+      if (stays || tunnels.resolved(peer, found)) this.#unresolved = 0;
       else this.#unresolved++;
       await settled();
     } catch (error) {
       this.#unresolved++;
       this.#complain("unresolved", error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** A peer that is simply there has said where: the name calls it back only when it gives another answer. */
+  #hasMovedFrom(found: Endpoint): boolean {
+    const { config, wanted } = this.#options.peer;
+    if (config.role !== "static" || wanted === undefined) return false;
+    if (this.#found !== undefined) return sameEndpoint(found, this.#found);
+    // Taken over from a dead daemon.
+    const { pinAddress, pinPort } = config;
+    return (
+      (!pinAddress || wanted.address === found.address) && (!pinPort || wanted.port === found.port)
+    );
   }
 
   async #prove(to: Endpoint): Promise<void> {

@@ -49,10 +49,12 @@ test("authentications: one entry a length, in order, timed only where every key'
 
 test("nobody waited for: no authentication is let in", () => {
   assert.deepEqual(gateTunnel([dialled("hub")]).authentications, []);
-  assert.deepEqual(
-    gateTunnel([peer("s", { role: "static", proof: { kind: "none" } })]).authentications,
-    [],
-  );
+  const pinned = { role: "static", proof: { kind: "none" } } as const;
+  const authentications = (pinAddress: boolean, pinPort: boolean) =>
+    gateTunnel([peer("s", { ...pinned, pinAddress, pinPort })]).authentications;
+  assert.deepEqual(authentications(true, true), []);
+  assert.deepEqual(authentications(true, false), [{ payload: 0, timed: false }]);
+  assert.deepEqual(authentications(false, true), [{ payload: 0, timed: false }]);
 });
 
 test("conntrack is left out where somebody is waited for, unless said otherwise", () => {

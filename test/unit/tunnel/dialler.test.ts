@@ -322,6 +322,39 @@ test(
 );
 
 test(
+  "a static peer that has said where it is stays there, until its name gives another answer",
+  clocked(
+    { role: "static", pinPort: true, keepalive: 0, resolveInterval: 60_000 },
+    async (clock) => {
+      await clock.go();
+      assert.deepEqual(clock.hub.wanted, hub);
+      const moved = at("198.51.100.9:10000");
+      clock.tunnels.proven(clock.hub, moved);
+      await clock.pass(180_000, 10_000);
+      assert.deepEqual(clock.hub.wanted, moved);
+      clock.net.name = at("203.0.113.9:10000");
+      await clock.pass(60_000, 10_000);
+      assert.deepEqual(clock.hub.wanted, clock.net.name);
+    },
+  ),
+);
+
+test(
+  "a static peer that was taken over stays within its pin",
+  clocked({ role: "static", pinAddress: true, keepalive: 0 }, async (clock) => {
+    const within = { ...hub, port: 40_001 };
+    clock.tunnels.adopt(clock.hub, within, undefined);
+    await clock.go();
+    assert.deepEqual(clock.hub.wanted, within);
+    const elsewhere = start({ role: "static", pinAddress: true, keepalive: 0 });
+    elsewhere.tunnels.adopt(elsewhere.hub, at("192.0.2.99:40001"), undefined);
+    await elsewhere.go();
+    assert.deepEqual(elsewhere.hub.wanted, hub);
+    elsewhere.dialler.close();
+  }),
+);
+
+test(
   "a static peer is looked up and never authenticated to",
   clocked({ role: "static", keepalive: 0, resolveInterval: 60_000 }, async (clock) => {
     await clock.go();

@@ -7,13 +7,15 @@ import {
 } from "../config/model.ts";
 import { narrowerOfOthers } from "./claims.ts";
 import { formOfTunnel } from "./form.ts";
-import type { AuthenticationLength, Gate, GateTunnel } from "./gate.ts";
+import type { AuthenticationLength, Gate, GateTunnel, LongerAuthentications } from "./gate.ts";
 import { peerKey } from "./ids.ts";
 import { gatePeer, localOf, type TunnelContext } from "./peer.ts";
 import type { Situation } from "./situation.ts";
 
 /** Protocol 1 with a key: signature (64), time (5), salt (4). */
 const KEY_PAYLOAD = 73;
+/** As far as more behind the salt verifies: wire/protocol1.ts. */
+const LONGEST_KEY_PAYLOAD = 168;
 /** One step of the time field's upper 24 bits, in seconds. */
 const EPOCH = 65_536;
 
@@ -49,6 +51,8 @@ export function gateTunnelHead(configuration: Configuration, context: TunnelCont
     conntrack: configuration.conntrack ?? (waits ? "bypass" : "track"),
     checksum: tunnel.checksum ?? false,
     authentications: authentications(tunnel),
+    longer: longer(tunnel),
+    replies: replies(tunnel),
     peers: [],
   };
 }
@@ -85,6 +89,24 @@ function authentications(tunnel: TunnelConfig): AuthenticationLength[] {
   return [...lengths]
     .map(([payload, timed]) => ({ payload, timed }))
     .sort((a, b) => a.payload - b.payload);
+}
+
+function longer({ peers }: TunnelConfig): LongerAuthentications | undefined {
+  const keys = peers.filter(({ role, proof }) => role === "wait" && proof.kind === "key");
+  if (keys.length === 0) return undefined;
+  const timed = keys.every(({ replay }) => replay !== "off");
+  return { least: KEY_PAYLOAD + 1, most: LONGEST_KEY_PAYLOAD, timed };
+}
+
+/** What wire/reply.ts can make something of. */
+function replies({ peers }: TunnelConfig): number[] {
+  const lengths = new Set<number>();
+  for (const { role, proof, identity } of peers) {
+    if (role !== "dial" || identity.kind === "none") continue;
+    const signed = proof.kind === "key" || identity.kind === "key";
+    lengths.add(signed ? KEY_PAYLOAD : identity.token.length);
+  }
+  return [...lengths].sort((a, b) => a - b);
 }
 
 function authentication({ proof, replay }: PeerConfig): AuthenticationLength {

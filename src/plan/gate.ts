@@ -42,6 +42,10 @@ export interface GateTunnel {
   readonly checksum: boolean;
   /** What a peer that waits may send to prove itself; empty: nobody is waited for. */
   readonly authentications: readonly AuthenticationLength[];
+  /** Proofs by key with something behind the salt: nobody is known to send any, but they verify too. */
+  readonly longer: LongerAuthentications | undefined;
+  /** Bytes of UDP payload, each once: what a peer that we dial may answer, from its endpoint alone. */
+  readonly replies: readonly number[];
   readonly peers: readonly GatePeer[];
 }
 
@@ -49,6 +53,13 @@ export interface AuthenticationLength {
   /** Bytes of UDP payload. */
   readonly payload: number;
   /** Protocol 1 with a key and replay not off: bytes 64 to 66 are the upper part of the time. */
+  readonly timed: boolean;
+}
+
+export interface LongerAuthentications {
+  /** Bytes of UDP payload, the first and the last length. */
+  readonly least: number;
+  readonly most: number;
   readonly timed: boolean;
 }
 

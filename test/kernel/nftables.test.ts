@@ -71,6 +71,7 @@ describe("nf_tables", () => {
       gate([hub({ authentications: [{ payload: 0, timed: false }] })]),
       gate([direct({ authentications: [] })]),
       gate([]),
+      everyAnswer(),
       goldenGate(),
       gate([direct()]),
     ];
@@ -90,6 +91,27 @@ describe("nf_tables", () => {
       "remove set mine",
       "remove element 192.0.2.1 in mine",
     ]);
+  });
+
+  /** Longer proofs, and answers to what we send. */
+  function everyAnswer(): Gate {
+    const longer = { least: 74, most: 168, timed: true };
+    const any = peer(7, ["0.0.0.0/0"], { endpoint: endpoint("198.51.100.7", 7) });
+    const replies = [7, 73];
+    return gate([
+      tunnel("any0", [any], { longer, port: 10_007 }),
+      direct({ authentications: [], replies }),
+    ]);
+  }
+
+  test("what nft lists of longer proofs and answers can be loaded again too", async () => {
+    await become(ruleset(everyAnswer()));
+    assert.deepEqual(await become(ruleset(everyAnswer())), []);
+    const listed = nft("list", "ruleset");
+    assert.match(listed, /@th,32,16 0x52-0xb0 notrack goto epochs/);
+    nft("flush", "ruleset");
+    execFileSync("ip", ["netns", "exec", namespace.name, "nft", "-f", "-"], { input: listed });
+    assert.equal(nft("list", "ruleset"), listed);
   });
 
   test("what nft lists can be loaded again, and is the same then", async () => {

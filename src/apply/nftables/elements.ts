@@ -80,8 +80,8 @@ export function element(
 
 /** The chain of a peer that has prefixes. */
 function prefixChain(tunnel: GateTunnel, peer: GatePeer): Chain {
-  const waits = tunnel.authentications.length > 0;
-  const otherwise = waits ? goTo(authenticationChain(tunnel.name)) : drop;
+  const listens = tunnel.authentications.length > 0 || tunnel.replies.length > 0;
+  const otherwise = listens ? goTo(authenticationChain(tunnel.name)) : drop;
   const any = peer.inner.some(({ length }) => length === 0);
   return {
     kind: "chain",
@@ -89,7 +89,7 @@ function prefixChain(tunnel: GateTunnel, peer: GatePeer): Chain {
     base: undefined,
     comment: undefined,
     rules: [
-      ...(waits ? noAuthentication(tunnel, otherwise) : []),
+      ...noAuthentication(tunnel, otherwise),
       ...innerSources(tunnel, peer, otherwise),
       ...(any ? [] : [rule(otherwise)]),
     ],
@@ -126,16 +126,23 @@ export function hostElement(tunnel: GateTunnel, host: IpAddress): Element {
 /**
  * An authentication must not pass as data, or the proof would never be renewed: one signature in 16
  * begins like an IPv4 header. Where the length is an authentication's, the inner total length must be
- * that of the payload.
+ * that of the payload. Longer ones, which nobody is known to send, are told by their first byte alone: no
+ * expression compares two fields, and a rule for each length would cost all data more than they are worth.
  */
-function noAuthentication(tunnel: GateTunnel, otherwise: Rule["expressions"]): Rule[] {
+function noAuthentication(
+  { authentications, replies }: GateTunnel,
+  otherwise: Rule["expressions"],
+): Rule[] {
+  const lengths = new Set([...authentications.map(({ payload }) => payload), ...replies]);
+  // A lost answer is nothing, and most who dial wait for nobody: their data is spared this test.
+  const waits = authentications.length > 0;
   return [
-    rule(masked(inner.version, "f0", "40", "neq"), otherwise),
-    ...tunnel.authentications.map(({ payload }) => {
-      const sameLength = is(udp.length, hexOf(payload + UDP_HEADER, 2));
+    ...(waits ? [rule(masked(inner.version, "f0", "40", "neq"), otherwise)] : []),
+    ...[...lengths].map((length) => {
+      const sameLength = is(udp.length, hexOf(length + UDP_HEADER, 2));
       // Too short for an IPv4 header, so no data whatever it says.
-      if (payload < IPV4_HEADER) return rule(sameLength, otherwise);
-      return rule(sameLength, is(inner.totalLength, hexOf(payload, 2), "neq"), otherwise);
+      if (length < IPV4_HEADER) return rule(sameLength, otherwise);
+      return rule(sameLength, is(inner.totalLength, hexOf(length, 2), "neq"), otherwise);
     }),
   ];
 }

@@ -86,6 +86,14 @@ export function is(field: PayloadField, value: Hex, operator: CmpOperator = "eq"
   ];
 }
 
+/** `first <= field <= last` */
+export function between(field: PayloadField, first: Hex, last: Hex): Expression[] {
+  return [
+    { kind: "payload", ...field, to: 0 },
+    { kind: "range", from: 0, invert: false, first, last },
+  ];
+}
+
 /** `field & mask == value` */
 export function masked(
   field: PayloadField,

@@ -14,6 +14,7 @@ import {
   ADDRESS,
   accept,
   authenticationEpoch,
+  between,
   drop,
   goTo,
   hexAddress,
@@ -104,9 +105,7 @@ export function receivingObjects(gate: Gate): NftObject[] {
       : [rule(verdictMap(LOCALS, ip.destination))],
   });
   for (const [local, tunnels] of byLocal) objects.push(...localObjects(gate, local, tunnels));
-  if (gate.tunnels.some(({ authentications }) => authentications.length > 0)) {
-    objects.push(...authenticationObjects(gate));
-  }
+  objects.push(...authenticationObjects(gate));
   return objects;
 }
 
@@ -188,6 +187,8 @@ function authenticationsOf(gate: Gate, tunnel: GateTunnel): Chain {
     rule(fromTunnel, drop),
     rule(isFragment, drop),
     ...tunnel.authentications.flatMap((authentication) => oneLength(gate, tunnel, authentication)),
+    ...repliesOf(gate, tunnel),
+    ...longerOf(tunnel),
     rule(drop),
   ]);
 }
@@ -205,13 +206,35 @@ function oneLength(
   ];
 }
 
+/** From a peer's endpoint, or from nobody. */
+function repliesOf(gate: Gate, { name, conntrack, authentications, replies }: GateTunnel): Rule[] {
+  const known = inSet(endpointsSet(name), ...SENDER);
+  return replies
+    .filter((length) => !authentications.some(({ payload }) => payload === length))
+    .map((length) =>
+      rule(is(udp.length, hexOf(length + UDP_HEADER, 2)), known, bypass(conntrack), queued(gate)),
+    );
+}
+
+/**
+ * As from strangers, whoever sends them: data that the endpoint of a peer may not send is often as long,
+ * and would use up what its refreshes have.
+ */
+function longerOf({ longer, conntrack }: GateTunnel): Rule[] {
+  if (longer === undefined) return [];
+  const [first, last] = [longer.least + UDP_HEADER, longer.most + UDP_HEADER];
+  const length = between(udp.length, hexOf(first, 2), hexOf(last, 2));
+  return [rule(length, bypass(conntrack), goTo(longer.timed ? EPOCHS : STRANGERS))];
+}
+
 /** Never with `bypass`: without a daemon nobody new gets in. */
 function queued({ queue }: Gate): Expression[] {
   return [{ kind: "queue", number: queue.number, bypass: false }];
 }
 
-/** From here on, whoever sent it is a stranger. Shared by all tunnels, so that the total is one. */
+/** What all tunnels have in common that may have to look at something; strangers' total is one. */
 function authenticationObjects(gate: Gate): NftObject[] {
+  if (!gate.tunnels.some((tunnel) => needsOf(gate, tunnel).authentications)) return [];
   const interfaces = gate.tunnels.map(
     ({ name }): Element => ({
       kind: "element",
@@ -223,7 +246,12 @@ function authenticationObjects(gate: Gate): NftObject[] {
       counter: undefined,
     }),
   );
-  return [tunnelsSet(), ...interfaces, sourcesSet(), strangersChain(gate), epochsChain(gate)];
+  const objects: NftObject[] = [tunnelsSet(), ...interfaces];
+  if (gate.tunnels.some(({ authentications }) => authentications.length > 0)) {
+    // From here on, whoever sent it is a stranger.
+    objects.push(sourcesSet(), strangersChain(gate), epochsChain(gate));
+  }
+  return objects;
 }
 
 /** What changes with the time: the daemon brings it up to date before the next step of 18 hours. */

@@ -74,6 +74,7 @@ export function isExact(peer: GatePeer): boolean {
 export interface Needs {
   readonly exact: boolean;
   readonly prefixes: boolean;
+  /** Something may have to be looked at: a proof, or an answer to ours. */
   readonly authentications: boolean;
   readonly hub: boolean;
   /** Some peer's network surrounds many single addresses of others. */
@@ -102,7 +103,7 @@ export function needsOf(gate: Pick<Gate, "foreignIpip">, tunnel: GateTunnel): Ne
   return {
     exact: tunnel.peers.some(isExact),
     prefixes: tunnel.peers.some((peer) => !isExact(peer)),
-    authentications: tunnel.authentications.length > 0,
+    authentications: tunnel.authentications.length > 0 || tunnel.replies.length > 0,
     hub: tunnel.form === "hub",
     hosts: tunnel.peers.some(surroundsMany),
     guard:

@@ -47,6 +47,27 @@ test("authentications: one entry a length, in order, timed only where every key'
   ]);
 });
 
+test("longer proofs: where a key is waited for, timed only where every key's time counts", () => {
+  const longer = { least: 74, most: 168 };
+  assert.deepEqual(gateTunnel([peer("k")]).longer, { ...longer, timed: true });
+  const some = [peer("k"), peer("o", { replay: "off" }), peer("t", { proof: token(100) })];
+  assert.deepEqual(gateTunnel(some).longer, { ...longer, timed: false });
+  assert.equal(gateTunnel([peer("t", { proof: token(73) })]).longer, undefined);
+  assert.equal(gateTunnel([dialled("d", { proof: peer("k").proof })]).longer, undefined);
+});
+
+test("replies: as long as what a dialled peer's answer can be, each once", () => {
+  const identity = { kind: "key", seed: new Secret(Buffer.alloc(32)) } as const;
+  const { proof } = peer("k");
+  const replies = (...peers: Peers) => gateTunnel(peers).replies;
+  assert.deepEqual(replies(dialled("d")), ["a token".length]);
+  assert.deepEqual(replies(dialled("d", { identity })), [73]);
+  assert.deepEqual(replies(dialled("a"), dialled("b", { identity }), dialled("c")), [7, 73]);
+  assert.deepEqual(replies(dialled("d", { proof })), [73], "signed by its publicKey");
+  assert.deepEqual(replies(dialled("d", { identity: { kind: "none" } })), []);
+  assert.deepEqual(replies(peer("w", { identity })), []);
+});
+
 test("nobody waited for: no authentication is let in", () => {
   assert.deepEqual(gateTunnel([dialled("hub")]).authentications, []);
   const pinned = { role: "static", proof: { kind: "none" } } as const;

@@ -41,6 +41,8 @@ export function tunnel(
     conntrack: "bypass",
     checksum: false,
     authentications: [KEY],
+    longer: undefined,
+    replies: [],
     peers,
     ...of,
   };

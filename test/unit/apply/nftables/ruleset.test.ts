@@ -25,6 +25,8 @@ function word(expression: Expression): string {
       return `${expression.operator} ${expression.value}`;
     case "lookup":
       return `${expression.to === "verdict" ? "vmap " : ""}@${expression.set}`;
+    case "range":
+      return `in ${expression.first}-${expression.last}`;
     case "verdict":
       return "chain" in expression.verdict
         ? `${expression.verdict.code} ${expression.verdict.chain}`
@@ -207,6 +209,49 @@ describe("authentications", () => {
       "t4+2 eq 0008 n12+4 t0+4 @endpoints-ipipou0 notrack queue 26992",
       "t4+2 eq 0008 notrack goto strangers",
       "drop",
+    ]);
+  });
+
+  test("that are longer have no bucket of their own", () => {
+    const longer = { least: 74, most: 168, timed: true };
+    const exact = gate([direct({ longer })]);
+    assert.deepEqual(rules(exact, "auth-ipipou0").slice(-2), [
+      "t4+2 in 0052-00b0 notrack goto epochs",
+      "drop",
+    ]);
+    assert.equal(
+      rules(gate([direct({ longer: { ...longer, timed: false } })]), "auth-ipipou0").at(-2),
+      "t4+2 in 0052-00b0 notrack goto strangers",
+    );
+    const any = tunnel("t", [peer(7, ["0.0.0.0/0"])], { longer });
+    assert.deepEqual(rules(gate([any]), "peer-t-7"), [
+      "t8+1 &f0 neq 40 goto auth-t",
+      "t4+2 eq 0051 t10+2 neq 0049 goto auth-t",
+      "notrack accept",
+    ]);
+  });
+
+  test("of ours are answered from known endpoints alone", () => {
+    const replies = [5, 73];
+    const of = gate([direct({ authentications: [], replies, conntrack: "track" })]);
+    assert.deepEqual(rules(of, "auth-ipipou0").slice(2), [
+      "t4+2 eq 000d n12+4 t0+4 @endpoints-ipipou0 queue 26992",
+      "t4+2 eq 0051 n12+4 t0+4 @endpoints-ipipou0 queue 26992",
+      "drop",
+    ]);
+    const names = ruleset(of).map((one) => ("name" in one ? one.name : ""));
+    assert.ok(!names.some((name) => /strangers|epochs|sources/.test(name)), "no stranger is heard");
+    const both = gate([direct({ replies })]);
+    assert.deepEqual(
+      rules(both, "auth-ipipou0").filter((rule) => rule.includes("eq 0051")).length,
+      2,
+      "a length that anyone may send is said once",
+    );
+    const any = tunnel("t", [peer(7, ["0.0.0.0/0"])], { authentications: [], replies });
+    assert.deepEqual(rules(gate([any]), "peer-t-7"), [
+      "t4+2 eq 000d goto auth-t",
+      "t4+2 eq 0051 t10+2 neq 0049 goto auth-t",
+      "notrack accept",
     ]);
   });
 

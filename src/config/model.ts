@@ -80,16 +80,21 @@ export interface PeerConfig {
   readonly maxClockSkew: number;
   readonly replay: "strict" | "window" | "off";
   readonly authTtl: number;
+  /** Waited for: its authentications are answered. */
+  readonly replyOnAuth: boolean;
   readonly resolveInterval: number;
 }
 
 /**
  * It may send authentications: it is waited for, or it is simply there, and only half of its endpoint is
- * pinned. Then an empty packet says where it is, as clients of ipipou 0.1 without any proof send.
+ * pinned or it wants to be answered. Then an empty packet says where it is, as clients of ipipou 0.1 without
+ * any proof send.
  */
-export function isAwaited(peer: Pick<PeerConfig, "role" | "pinAddress" | "pinPort">): boolean {
-  const { role, pinAddress, pinPort } = peer;
-  return role === "wait" || (role === "static" && !(pinAddress && pinPort));
+export function isAwaited(
+  peer: Pick<PeerConfig, "role" | "pinAddress" | "pinPort" | "replyOnAuth">,
+): boolean {
+  const { role, pinAddress, pinPort, replyOnAuth } = peer;
+  return role === "wait" || (role === "static" && (!(pinAddress && pinPort) || replyOnAuth));
 }
 
 export type Proof =

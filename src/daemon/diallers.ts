@@ -49,6 +49,10 @@ export class Diallers {
     return reached;
   }
 
+  of(peer: Peer): Dialler | undefined {
+    return this.#byPeer.get(peer);
+  }
+
   close(): void {
     for (const dialler of this.#byPeer.values()) dialler.close();
     this.#senders.close();

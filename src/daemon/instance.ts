@@ -189,6 +189,7 @@ export class Instance {
     this.#recall();
     const reception = openReception({
       ...parts,
+      diallers,
       keep: ({ config: { proof } }, stamp, mark) => {
         if (proof.kind === "key") this.#marks?.keep(proof.publicKey, stamp, mark);
       },

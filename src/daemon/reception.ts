@@ -1,16 +1,27 @@
 /** The queue and who is waited for behind it. */
-import { type Configuration, isAwaited, type TunnelConfig } from "../config/model.ts";
-import { openQueue } from "../kernel/nfqueue.ts";
+import {
+  type Configuration,
+  isAwaited,
+  type PeerConfig,
+  type TunnelConfig,
+} from "../config/model.ts";
+import { openQueue, type PacketQueue } from "../kernel/nfqueue.ts";
 import type { Addon, QueueCounters } from "../native/addon.ts";
-import { formatEndpoint } from "../net/address.ts";
+import { type Endpoint, formatEndpoint, type IpAddress } from "../net/address.ts";
 import { exitCode, Failure } from "../net/failure.ts";
+import { markOf } from "../plan/full-tunnel.ts";
 import { Door, type Keep } from "../tunnel/door.ts";
 import type { EventSink } from "../tunnel/events.ts";
 import type { Peer, Peers } from "../tunnel/peers.ts";
+import { Replier } from "../tunnel/replier.ts";
 import type { Tunnels } from "../tunnel/tunnels.ts";
 import { type Doors, Waiting } from "../tunnel/waiting.ts";
-import { patternsFor } from "../wire/patterns.ts";
+import type { Writer } from "../tunnel/writer.ts";
+import { patternsFor, replyPatternsFor } from "../wire/patterns.ts";
+import { replyLength } from "../wire/reply.ts";
 import type { Signatures } from "../wire/signatures.ts";
+import type { Diallers } from "./diallers.ts";
+import { RawSenders } from "./raw-senders.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 export interface ReceptionOptions {
@@ -21,6 +32,8 @@ export interface ReceptionOptions {
   readonly peers: Peers;
   readonly tunnels: Tunnels;
   readonly keep: Keep;
+  readonly writer: Writer;
+  readonly diallers: Diallers;
   readonly emit: EventSink;
   readonly onError: (error: Error) => void;
 }
@@ -34,17 +47,43 @@ export interface Reception {
   close(): void;
 }
 
-/** undefined where nobody is waited for. Throws a {@link Failure} where the queue is somebody else's. */
+/** May answer us. */
+const isAsked = (peer: PeerConfig): boolean =>
+  peer.role === "dial" && replyLength(peer) !== undefined;
+
+/**
+ * undefined where nobody is waited for, and nobody dialled who could answer. Throws a {@link Failure} where
+ * the queue is somebody else's; only to hear answers, it is gone without, as ipipou 0.1 always does.
+ */
 export function openReception(options: ReceptionOptions): Reception | undefined {
-  const { configuration, surroundings, peers, tunnels, emit, onError } = options;
-  const waiting = configuration.tunnels.filter((tunnel) => tunnel.peers.some(isAwaited));
-  if (waiting.length === 0) return undefined;
-  const queue = open(options, waiting);
+  const { configuration, surroundings, peers, tunnels, diallers, emit, onError } = options;
+  const listening = configuration.tunnels.filter(({ peers }) =>
+    peers.some((peer) => isAwaited(peer) || isAsked(peer)),
+  );
+  if (listening.length === 0) return undefined;
+  const isNeeded = listening.some((tunnel) => tunnel.peers.some(isAwaited));
+  const queue = isNeeded ? open(options, listening) : openIfFree(options, listening);
+  if (queue === undefined) return undefined;
+  const senders = openSenders(configuration, () => queue.close());
+  const holder = (local: IpAddress, { address, port }: Endpoint): Peer | undefined => {
+    const peer = peers.holder(local, address);
+    return peer?.wanted?.port === port ? peer : undefined;
+  };
   const waiter = new Waiting({
-    doors: () => doorsOf(options, waiting),
+    doors: () => doorsOf(options, listening),
     tunnels,
     emit,
-    isKnown: (local, { address, port }) => peers.holder(local, address)?.wanted?.port === port,
+    isKnown: (local, endpoint) => holder(local, endpoint) !== undefined,
+    dialledAt: (local, endpoint) => {
+      const peer = holder(local, endpoint);
+      return peer?.config.role === "dial" ? diallers.of(peer) : undefined;
+    },
+    replier: new Replier({
+      signatures: options.signatures,
+      emit,
+      settled: () => options.writer.settled(),
+      send: (packet, peer) => senders.send(packet, markOf(peer.tunnel)),
+    }),
   });
   queue.start((packet) => waiter.receive(packet), onError);
   return {
@@ -56,7 +95,10 @@ export function openReception(options: ReceptionOptions): Reception | undefined 
     },
     counters: () => queue.counters(),
     moved: () => waiter.moved(),
-    close: () => queue.close(),
+    close: () => {
+      queue.close();
+      senders.close();
+    },
   };
 
   function doorsOf({ signatures, keep }: ReceptionOptions, all: readonly TunnelConfig[]): Doors {
@@ -69,23 +111,54 @@ export function openReception(options: ReceptionOptions): Reception | undefined 
           address: surroundings.localOf(tunnel),
           port: surroundings.underlay(tunnel).port,
         };
-        return [
-          formatEndpoint(at),
-          { tunnel: tunnel.name, door: new Door(waited, signatures, keep) },
-        ];
+        const door = waited.length === 0 ? undefined : new Door(waited, signatures, keep);
+        return [formatEndpoint(at), { tunnel: tunnel.name, door }];
       }),
     );
   }
 }
 
+/** At once, so that a missing privilege shows at the start. */
+function openSenders({ tunnels }: Configuration, onFailure: () => void): RawSenders {
+  const senders = new RawSenders();
+  try {
+    for (const tunnel of tunnels) {
+      if (tunnel.peers.some(({ replyOnAuth }) => replyOnAuth)) senders.open(markOf(tunnel));
+    }
+  } catch (error) {
+    senders.close();
+    onFailure();
+    throw error;
+  }
+  return senders;
+}
+
+function openIfFree(
+  options: ReceptionOptions,
+  listening: readonly TunnelConfig[],
+): PacketQueue | undefined {
+  try {
+    return open(options, listening);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.exitCode !== exitCode.conflict) throw error;
+    const reason = `${error.what}, so answers are not heard: ${error.mend}`;
+    options.emit({ event: "failed", tunnel: null, peer: null, endpoint: null, reason });
+    return undefined;
+  }
+}
+
 function open(
   { addon, configuration, surroundings }: ReceptionOptions,
-  waiting: readonly TunnelConfig[],
-) {
+  listening: readonly TunnelConfig[],
+): PacketQueue {
   const { number, maxLength } = configuration.queue;
-  const patterns = waiting.flatMap((tunnel) =>
-    patternsFor(surroundings.underlay(tunnel).port, tunnel.peers.filter(isAwaited)),
-  );
+  const patterns = listening.flatMap((tunnel) => {
+    const { port } = surroundings.underlay(tunnel);
+    return [
+      ...patternsFor(port, tunnel.peers.filter(isAwaited)),
+      ...replyPatternsFor(port, tunnel.peers.filter(isAsked)),
+    ];
+  });
   try {
     return openQueue(addon, { number, maxLength, patterns });
   } catch (error) {

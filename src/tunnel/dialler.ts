@@ -6,14 +6,25 @@ import { randomBytes } from "node:crypto";
 import { type Endpoint, formatEndpoint, type IpAddress, sameEndpoint } from "../net/address.ts";
 import { buildDatagram } from "../wire/datagram.ts";
 import { buildProof } from "../wire/proof.ts";
+import { judgeReply } from "../wire/reply.ts";
 import type { Signatures } from "../wire/signatures.ts";
 import { nextPause } from "./backoff.ts";
+import type { Allowance } from "./door.ts";
 import type { EventName, EventSink } from "./events.ts";
 import type { Peer } from "./peers.ts";
 import type { Tunnels } from "./tunnels.ts";
 
 /** Unanswered authentications until the first word about it. */
 const PATIENCE = 4;
+
+/**
+ * So many authentications in a row that were answered tell a peer that answers each one; ipipou 0.1 answers
+ * those alone that come from somewhere new.
+ */
+const STEADY = 3;
+
+/** Authentications whose answers are still understood. */
+const REMEMBERED = 2;
 
 export interface Traffic {
   readonly received: bigint;
@@ -51,6 +62,11 @@ export class Dialler {
   #found: Endpoint | undefined;
   /** Milliseconds since the name was resolved; undefined: never. */
   #resolvedFor: number | undefined;
+  /** Payloads of the last authentications, the newest first: what an unsigned answer has in reverse. */
+  #proofs: readonly Uint8Array[] = [];
+  /** Authentications since the last answer, and answers to one each before that. */
+  #unreplied = 0;
+  #replies = 0;
   #complaint: string | undefined;
   #closed = false;
   /** At most one round at a time; a wish that comes meanwhile makes another. */
@@ -70,6 +86,35 @@ export class Dialler {
     }
     this.#due = 0;
     this.#begin();
+  }
+
+  get peer(): Peer {
+    return this.#options.peer;
+  }
+
+  /**
+   * Something of an answer's form came from the peer's endpoint to our port. undefined: it is one, and says
+   * who answered, which a device that several peers share does not; else why it is none, and nothing changes.
+   */
+  hear(payload: Uint8Array, now: number, allowance: Allowance): string | undefined {
+    const { peer, signatures } = this.#options;
+    if (peer.config.proof.kind === "key" && !allowance.verification())
+      return "more answers at once than can be verified";
+    const reply = judgeReply(payload, peer.config, this.#proofs, peer.mark, now, signatures);
+    if (reply.verdict === "other") return reply.reason;
+    peer.mark = reply.mark;
+    peer.lastAuthentication = now;
+    if (this.#unreplied > 0) this.#replies++;
+    this.#unreplied = 0;
+    const waited = this.#unanswered > 0 || !peer.answered;
+    this.#answered();
+    // The pause of an unanswered one has begun: from here on it is the keepalive.
+    if (waited && this.#round === undefined && !this.#closed) {
+      clearTimeout(this.#timer);
+      this.#due = 0;
+      this.#schedule(false);
+    }
+    return undefined;
   }
 
   close(): void {
@@ -110,15 +155,27 @@ export class Dialler {
 
   /** Something came out of the tunnel since the last look: the other side accepts us. */
   async #look(): Promise<void> {
-    const { peer, traffic } = this.#options;
+    const { traffic } = this.#options;
     const now = await traffic();
     const before = this.#traffic;
     this.#traffic = now;
     // The first look, or a device that was made anew and counts from 0.
     if (before === undefined || now.sent < before.sent) this.#sentAtNews = now.sent;
     if (before === undefined || now.received <= before.received) return;
+    // Others come out of the same device, and this peer speaks for itself.
+    if (this.#speaksForItself) return;
+    this.#answered();
+  }
+
+  get #speaksForItself(): boolean {
+    return this.#options.peer.tunnel.peers.length > 1 && this.#replies >= STEADY;
+  }
+
+  /** The other side has let us know that it accepts us. */
+  #answered(): void {
+    const { peer } = this.#options;
     this.#unanswered = 0;
-    this.#sentAtNews = now.sent;
+    this.#sentAtNews = this.#traffic?.sent ?? 0n;
     this.#complaint = undefined;
     if (peer.answered || peer.wanted === undefined) return;
     peer.answered = true;
@@ -175,11 +232,15 @@ export class Dialler {
     const { identity, secret, authTtl } = peer.config;
     const now = Date.now();
     const payload = buildProof(identity, secret, now, randomBytes(4), signatures);
+    this.#proofs = [payload, ...this.#proofs].slice(0, REMEMBERED);
     this.#unanswered++;
+    if (this.#unreplied > 0 && !this.#speaksForItself) this.#replies = 0;
+    this.#unreplied++;
     await send(buildDatagram({ source: from, destination: to, payload }, authTtl), to);
     peer.lastAuthentication = now;
     // A tunnel through which nobody sends hears nothing either: that is no news.
-    if (this.#unanswered >= PATIENCE && (this.#traffic?.sent ?? 0n) > this.#sentAtNews) {
+    const expectsNews = (this.#traffic?.sent ?? 0n) > this.#sentAtNews || this.#speaksForItself;
+    if (this.#unanswered >= PATIENCE && expectsNews) {
       peer.answered = false;
       const reason =
         "nothing comes back: is it up, is its UDP port open, do key, secret and clock match?";

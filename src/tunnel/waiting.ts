@@ -1,9 +1,14 @@
-/** From packets that the queue hands over to proofs: which door, which peer, and a word where it is none. */
+/**
+ * From packets that the queue hands over to proofs: which door, which peer, and a word where it is none.
+ * What comes from a peer that we dial is first of all its answer.
+ */
 import { type Endpoint, formatEndpoint, type IpAddress } from "../net/address.ts";
-import { parseDatagram } from "../wire/datagram.ts";
+import { type Datagram, parseDatagram } from "../wire/datagram.ts";
 import { Budget } from "./budget.ts";
 import type { Allowance, Door } from "./door.ts";
 import type { EventSink } from "./events.ts";
+import type { Peer } from "./peers.ts";
+import type { Replier } from "./replier.ts";
 import type { Tunnels } from "./tunnels.ts";
 
 /** Verifications a second, for those whose address some peer has, and for everyone else. */
@@ -18,9 +23,24 @@ export interface WaitingOptions {
   readonly emit: EventSink;
   /** Whether a peer stands at this endpoint now. */
   readonly isKnown: (local: IpAddress, endpoint: Endpoint) => boolean;
+  /** Who is dialled there, and hears its answers. */
+  readonly dialledAt: (local: IpAddress, endpoint: Endpoint) => Listener | undefined;
+  readonly replier: Pick<Replier, "answer">;
 }
 
-export type Doors = ReadonlyMap<string, { readonly tunnel: string; readonly door: Door }>;
+export interface Listener {
+  readonly peer: Peer;
+  /** undefined: it is an answer, and counts; else why it is none. */
+  hear(payload: Uint8Array, now: number, allowance: Allowance): string | undefined;
+}
+
+export interface Place {
+  readonly tunnel: string;
+  /** undefined: nobody is waited for. */
+  readonly door: Door | undefined;
+}
+
+export type Doors = ReadonlyMap<string, Place>;
 
 export class Waiting {
   readonly #options: WaitingOptions;
@@ -68,19 +88,36 @@ export class Waiting {
       verification: () => budget.spend(now),
       explanation: () => this.#explaining.spend(now),
     };
-    const answer = at.door.judge(payload, source, now, allowance);
-    if (answer.kind === "proven") {
-      if (this.#options.tunnels.proven(answer.peer, source, now)) this.#accepted++;
-      else this.#refused++;
+    const dialled = this.#options.dialledAt(destination.address, source);
+    const noAnswer = dialled?.hear(payload, now, allowance);
+    if (dialled !== undefined && noAnswer === undefined) {
+      this.#accepted++;
       return;
     }
+    const answer = at.door?.judge(payload, source, now, allowance);
+    if (answer?.kind === "proven") {
+      this.#admit(answer.peer, datagram, now);
+    } else if (dialled !== undefined && noAnswer !== undefined) {
+      this.#refuse(at.tunnel, dialled.peer, source, noAnswer);
+    } else {
+      const reason = answer?.reason ?? "it comes from no peer that is dialled";
+      this.#refuse(at.tunnel, answer?.peer, source, reason);
+    }
+  }
+
+  #admit(peer: Peer, { source, destination, payload }: Datagram, now: number): void {
+    if (this.#options.tunnels.proven(peer, source, now)) {
+      this.#accepted++;
+      void this.#options.replier.answer(peer, payload, destination, source);
+    } else {
+      this.#refused++;
+    }
+  }
+
+  #refuse(tunnel: string, peer: Peer | undefined, source: Endpoint, reason: string): void {
     this.#refused++;
-    this.#options.emit({
-      event: "refused",
-      tunnel: at.tunnel,
-      peer: answer.peer?.config.name ?? null,
-      endpoint: formatEndpoint(source),
-      reason: answer.reason,
-    });
+    const endpoint = formatEndpoint(source);
+    const name = peer?.config.name ?? null;
+    this.#options.emit({ event: "refused", tunnel, peer: name, endpoint, reason });
   }
 }

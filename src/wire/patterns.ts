@@ -4,6 +4,7 @@
  */
 import type { PeerConfig } from "../config/model.ts";
 import { keyPayloadLength, longestKeyPayload } from "./protocol1.ts";
+import { replyLength } from "./reply.ts";
 import { signatureLength } from "./signatures.ts";
 
 /** A big-endian field of the UDP payload: passes when min ≤ value ≤ max. */
@@ -45,6 +46,23 @@ export function patternsFor(
   const patterns = new Map<string, PayloadPattern>();
   for (const { proof, replay } of waiting) {
     const pattern = patternOf(port, proof, replay !== "off");
+    patterns.set(JSON.stringify(pattern), pattern);
+  }
+  return [...patterns.values()];
+}
+
+/** The patterns of what peers that are dialled from one port may answer. */
+export function replyPatternsFor(
+  port: number,
+  dialled: readonly Pick<PeerConfig, "proof" | "identity" | "replay">[],
+): PayloadPattern[] {
+  const patterns = new Map<string, PayloadPattern>();
+  for (const { proof, identity, replay } of dialled) {
+    const length = replyLength({ proof, identity });
+    if (length === undefined) continue;
+    // Reversed bytes have no fields: by length alone.
+    const signed = proof.kind === "key" ? patternOf(port, proof, replay !== "off").tests : [];
+    const pattern = { port, minLength: length, maxLength: length, tests: signed };
     patterns.set(JSON.stringify(pattern), pattern);
   }
   return [...patterns.values()];

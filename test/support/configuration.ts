@@ -57,6 +57,7 @@ export function peer(name: string, over: Partial<PeerConfig> = {}): PeerConfig {
     maxClockSkew: 300_000,
     replay: "strict",
     authTtl: 64,
+    replyOnAuth: false,
     resolveInterval: 300_000,
     ...over,
   };

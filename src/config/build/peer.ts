@@ -53,6 +53,7 @@ export function buildPeer(name: string, part: PeerPart, context: PeerContext): P
     maxClockSkew: part.maxClockSkew ?? 5 * minute,
     replay: part.replay ?? "strict",
     authTtl: part.authTtl ?? 64,
+    replyOnAuth: part.replyOnAuth ?? false,
     resolveInterval: part.resolveInterval ?? 5 * minute,
   });
 }
@@ -142,6 +143,9 @@ function checkKeys(part: PeerPart, role: PeerConfig["role"], context: PeerContex
       "a lifetime for the proof of a peer that we do not wait for",
       "remove it, or write 0",
     );
+  }
+  if (role === "dial" && part.replyOnAuth === true) {
+    complain("replyOnAuth", "answers to a peer that we dial", "remove it, or write false");
   }
   const signs =
     part.publicKey !== undefined ||

@@ -108,7 +108,11 @@ export const peerShape = {
   resolveInterval: durationOrZero()
     .optional()
     .describe("The endpoint's name is resolved again this often; 0: on failure only. Default 5m."),
-  replyOnAuth: notYet("replyOnAuth", "Prove ourselves back to a protocol 1 client."),
+  replyOnAuth: flag()
+    .optional()
+    .describe(
+      "Answer each authentication that is taken: signed where there are our privateKey and its publicKey, else with its own bytes in reverse. Default false.",
+    ),
   monitor: notYet("monitor", "An inner ping for dialled peers that never reply."),
   heartbeat: notYet("heartbeat", "footunnel's heartbeat on a second UDP port."),
 };

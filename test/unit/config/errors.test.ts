@@ -308,7 +308,7 @@ describe("keys", () => {
         `a.yaml:3:5: \`${key}\` is not supported yet by this version (tunnels.t.${key}): remove it`,
       ]);
     }
-    for (const key of ["replyOnAuth", "monitor", "heartbeat"]) {
+    for (const key of ["monitor", "heartbeat"]) {
       assert.deepEqual(complaints({ "a.yaml": peer("token: x", `${key}: { port: 1 }`) }), [
         `a.yaml:5:7: \`${key}\` is not supported yet by this version (tunnels.t.peers.p.${key}): remove it`,
       ]);
@@ -711,6 +711,11 @@ describe("peers", () => {
       "a lifetime of our own proof",
       peer(end, "token: x", "authLifetime: 5s"),
       `a.yaml:6:21: a lifetime for the proof of a peer that we do not wait for (${t}.p.authLifetime): remove it, or write 0`,
+    ],
+    [
+      "answers to a peer that we dial",
+      peer(end, "token: x", "replyOnAuth: true"),
+      `a.yaml:6:20: answers to a peer that we dial (${t}.p.replyOnAuth): remove it, or write false`,
     ],
     [
       "a token that the gate takes for data",

@@ -104,6 +104,7 @@ tunnels:
       maxClockSkew: 300_000,
       replay: "strict",
       authTtl: 64,
+      replyOnAuth: false,
       resolveInterval: 300_000,
     });
   });
@@ -134,6 +135,7 @@ tunnels:
         maxClockSkew: 500ms
         replay: window
         authTtl: 3
+        replyOnAuth: true
         resolveInterval: 0
 queue: { number: 1, maxLength: 2, ratePerSource: 3/s, rateTotal: 4/s }
 table: own
@@ -166,6 +168,7 @@ onStop: keep
       [peer.authLifetime, peer.maxClockSkew, peer.replay, peer.authTtl, peer.resolveInterval],
       [3_600_000, 500, "window", 3, 0],
     );
+    assert.equal(peer.replyOnAuth, true);
     assert.deepEqual(configuration.queue, {
       number: 1,
       maxLength: 2,

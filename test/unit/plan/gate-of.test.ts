@@ -71,9 +71,10 @@ test("replies: as long as what a dialled peer's answer can be, each once", () =>
 test("nobody waited for: no authentication is let in", () => {
   assert.deepEqual(gateTunnel([dialled("hub")]).authentications, []);
   const pinned = { role: "static", proof: { kind: "none" } } as const;
-  const authentications = (pinAddress: boolean, pinPort: boolean) =>
-    gateTunnel([peer("s", { ...pinned, pinAddress, pinPort })]).authentications;
+  const authentications = (pinAddress: boolean, pinPort: boolean, replyOnAuth = false) =>
+    gateTunnel([peer("s", { ...pinned, pinAddress, pinPort, replyOnAuth })]).authentications;
   assert.deepEqual(authentications(true, true), []);
+  assert.deepEqual(authentications(true, true, true), [{ payload: 0, timed: false }]);
   assert.deepEqual(authentications(true, false), [{ payload: 0, timed: false }]);
   assert.deepEqual(authentications(false, true), [{ payload: 0, timed: false }]);
 });

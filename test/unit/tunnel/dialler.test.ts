@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import type { PeerConfig } from "../../../src/config/model.ts";
+import { Secret } from "../../../src/config/secret.ts";
 import type { Endpoint } from "../../../src/net/address.ts";
 import { Dialler } from "../../../src/tunnel/dialler.ts";
 import { parseDatagram } from "../../../src/wire/datagram.ts";
+import { buildKeyProof } from "../../../src/wire/protocol1.ts";
 import { loadSignatures } from "../../../src/wire/signatures.ts";
 import { at, configuration, dialled, tunnel } from "../../support/configuration.ts";
 import { turns, world } from "../../support/tunnel.ts";
@@ -14,8 +16,12 @@ const hub = at("203.0.113.1:10000");
 
 type Clock = ReturnType<typeof start>;
 
-function start(over: Partial<PeerConfig> = {}) {
-  const parts = world(configuration([tunnel("d", [dialled("hub", over)])]));
+const seed = Buffer.alloc(32, 7);
+
+/** @param peers On one device. */
+function start(over: Partial<PeerConfig> = {}, peers = 1) {
+  const others = Array.from({ length: peers - 1 }, (_, i) => dialled(`other${i}`));
+  const parts = world(configuration([tunnel("d", [dialled("hub", over), ...others])]));
   const net = {
     source: here as Endpoint | undefined,
     /** What the name resolves to; an Error is thrown. */
@@ -70,11 +76,11 @@ function start(over: Partial<PeerConfig> = {}) {
 }
 
 /** With a clock of its own and no chance in it. */
-function clocked(over: Partial<PeerConfig>, body: (clock: Clock) => Promise<void>) {
+function clocked(over: Partial<PeerConfig>, body: (clock: Clock) => Promise<void>, peers?: number) {
   return async (): Promise<void> => {
     mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_800_000_000_000 });
     const chance = mock.method(Math, "random", () => 0);
-    const clock = start(over);
+    const clock = start(over, peers);
     try {
       await body(clock);
     } finally {
@@ -88,6 +94,140 @@ function clocked(over: Partial<PeerConfig>, body: (clock: Clock) => Promise<void
 function pauses({ net }: Clock): number[] {
   return net.sent.slice(1).map(({ at: then }, i) => then - (net.sent[i]?.at ?? 0));
 }
+
+/** What a server answers to the last authentication: its own bytes in reverse. */
+function reversed({ net }: Clock): Buffer {
+  const payload = parseDatagram(net.sent.at(-1)?.packet ?? Buffer.alloc(0))?.payload ?? [];
+  return Buffer.from(payload).reverse();
+}
+
+const allowance = { verification: () => true, explanation: () => true };
+
+test(
+  "an answer is news: the next authentication is the keepalive's",
+  clocked({}, async (clock) => {
+    await clock.go();
+    await clock.pass(3000);
+    assert.equal(clock.net.sent.length, 3);
+    assert.equal(clock.dialler.hear(reversed(clock), Date.now(), allowance), undefined);
+    assert.equal(clock.hub.answered, true);
+    assert.equal(clock.hub.lastAuthentication, Date.now());
+    assert.equal(clock.events.at(-1)?.event, "authenticated");
+    await clock.pass(24_000);
+    assert.equal(clock.net.sent.length, 3, "the pause of an unanswered one is over");
+    await clock.pass(51_000);
+    assert.deepEqual(pauses(clock), [1000, 2000, 25_000, 25_000, 25_000]);
+    assert.equal(clock.events.filter(({ event }) => event === "authenticated").length, 1);
+  }),
+);
+
+test(
+  "keepalive 0: an answer ends it",
+  clocked({ keepalive: 0, resolveInterval: 0 }, async (clock) => {
+    await clock.go();
+    assert.equal(clock.dialler.hear(reversed(clock), Date.now(), allowance), undefined);
+    await clock.pass(600_000, 10_000);
+    assert.equal(clock.net.sent.length, 1);
+  }),
+);
+
+test(
+  "what is no answer changes nothing",
+  clocked({}, async (clock) => {
+    await clock.go();
+    const before = { ...clock.hub };
+    for (const payload of [Buffer.alloc(0), Buffer.from("a token"), Buffer.from("nekot b")])
+      assert.match(clock.dialler.hear(payload, Date.now() + 5, allowance) ?? "", /not to what/);
+    assert.deepEqual({ ...clock.hub }, before);
+    await clock.pass(85_000);
+    assert.deepEqual(pauses(clock), [1000, 2000, 4000, 8000, 16_000, 25_000, 25_000]);
+  }),
+);
+
+test(
+  "an answer to the last but one was under way; an older one is none",
+  clocked({ identity: { kind: "key", seed: new Secret(seed) } }, async (clock) => {
+    await clock.go();
+    const old = reversed(clock);
+    await clock.go();
+    assert.equal(clock.dialler.hear(old, Date.now(), allowance), undefined);
+    await clock.go();
+    assert.match(clock.dialler.hear(old, Date.now(), allowance) ?? "", /not to what we sent last/);
+  }),
+);
+
+test("an answer to what was never sent is none", () => {
+  const { dialler } = start();
+  assert.match(dialler.hear(Buffer.from("nekot a"), 0, allowance) ?? "", /never asked/);
+});
+
+test(
+  "a signed answer is verified, counts once, and costs of the budget",
+  clocked({ proof: { kind: "key", publicKey: signatures.publicKey(seed) } }, async (clock) => {
+    await clock.go();
+    const sign = (): Buffer => {
+      const time = Math.floor(Date.now() / 1000);
+      const parts = { seed, secret: Buffer.alloc(0), time, salt: Buffer.from("salt") };
+      return buildKeyProof(parts, signatures);
+    };
+    const spent = { ...allowance, verification: () => false };
+    assert.match(clock.dialler.hear(sign(), Date.now(), spent) ?? "", /more answers at once/);
+    assert.match(clock.dialler.hear(reversed(clock), Date.now(), allowance) ?? "", /signature/);
+    assert.equal(clock.hub.answered, false);
+    const answer = sign();
+    assert.equal(clock.dialler.hear(answer, Date.now(), allowance), undefined);
+    assert.equal(clock.hub.answered, true);
+    assert.match(clock.dialler.hear(answer, Date.now(), allowance) ?? "", /copy/);
+  }),
+);
+
+test("of several that are dialled, one that answers each time is silent when it is silent", async () => {
+  await clocked(
+    {},
+    async (clock) => {
+      await clock.go();
+      // Others talk through the same device all the time.
+      const talk = (): void => {
+        clock.net.received += 10n;
+        clock.net.transmitted += 10n;
+      };
+      for (let round = 0; round < 4; round++) {
+        assert.equal(clock.dialler.hear(reversed(clock), Date.now(), allowance), undefined);
+        talk();
+        await clock.pass(25_000);
+      }
+      assert.equal(clock.hub.answered, true);
+      for (let round = 0; round < 8; round++) {
+        talk();
+        await clock.pass(25_000);
+      }
+      assert.equal(clock.hub.answered, false);
+      assert.equal(clock.events.at(-1)?.event, "unanswered");
+    },
+    2,
+  )();
+});
+
+test("one that answers only at first, as ipipou 0.1 does, is judged by the traffic", async () => {
+  await clocked(
+    {},
+    async (clock) => {
+      await clock.go();
+      assert.equal(clock.dialler.hear(reversed(clock), Date.now(), allowance), undefined);
+      for (let round = 0; round < 20; round++) {
+        clock.net.received += 10n;
+        clock.net.transmitted += 10n;
+        await clock.pass(25_000);
+      }
+      assert.equal(clock.hub.answered, true);
+      assert.deepEqual(
+        clock.events.map(({ event }) => event),
+        ["connecting", "authenticated"],
+      );
+    },
+    2,
+  )();
+});
 
 test(
   "a first authentication goes out at once, from our endpoint to theirs",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatEndpoint } from "../../../src/net/address.ts";
+import { formatEndpoint, sameEndpoint } from "../../../src/net/address.ts";
 import { Door } from "../../../src/tunnel/door.ts";
 import { Waiting } from "../../../src/tunnel/waiting.ts";
 import { buildDatagram } from "../../../src/wire/datagram.ts";
@@ -25,7 +25,8 @@ function packet(to = here, from = there, signer = seed, now = NOW): Buffer {
   return buildDatagram({ source: from, destination: to, payload }, 64);
 }
 
-function waiting(count = 1) {
+/** @param heard There is a dialled peer at `there`, which says this of each packet. */
+function waiting(count = 1, heard?: { says: string | undefined }) {
   const key = (i: number) => signatures.publicKey(Buffer.alloc(32, i + 1));
   const configs = Array.from({ length: count }, (_, i) =>
     peer(`k${i}`, { proof: { kind: "key", publicKey: key(i) } }),
@@ -33,6 +34,7 @@ function waiting(count = 1) {
   const parts = world(configuration([tunnel("t", configs)]));
   let address = here;
   let verified = 0;
+  const answered: string[] = [];
   const counted = {
     ...signatures,
     verify(...args: Parameters<typeof signatures.verify>) {
@@ -53,6 +55,14 @@ function waiting(count = 1) {
       emit: parts.emit,
       isKnown: (local, endpoint) =>
         parts.peers.holder(local, endpoint.address)?.wanted?.port === endpoint.port,
+      dialledAt: (_local, endpoint) =>
+        heard === undefined || !sameEndpoint(endpoint, there)
+          ? undefined
+          : { peer: parts.peer("t/k0"), hear: () => heard.says },
+      replier: {
+        answer: async ({ key }, _request, _from, to) =>
+          void answered.push(`${key} ${formatEndpoint(to)}`),
+      },
     },
     NOW,
   );
@@ -60,7 +70,8 @@ function waiting(count = 1) {
     address = to;
     receiver.moved();
   };
-  return { ...parts, receiver, move, verified: () => verified };
+  const none = { says: undefined as string | undefined };
+  return { ...parts, receiver, move, answered, heard: heard ?? none, verified: () => verified };
 }
 
 test("a proof opens the tunnel, and is counted", () => {
@@ -93,6 +104,27 @@ test("a good proof from an address that another holds is no proof taken", () => 
   receiver.receive(packet(here, { ...there, port: 7 }, Buffer.alloc(32, 2)), NOW);
   assert.deepEqual([receiver.accepted, receiver.refused], [1, 1]);
   assert.equal(peer("t/k1").wanted, undefined);
+});
+
+test("a proof that is taken is answered, one that is not is not", () => {
+  const { receiver, answered } = waiting();
+  const good = packet();
+  receiver.receive(good, NOW);
+  receiver.receive(good, NOW);
+  receiver.receive(packet(here, there, Buffer.alloc(32, 99)), NOW);
+  assert.deepEqual(answered, ["t/k0 198.51.100.2:40001"]);
+});
+
+test("what comes from a peer that is dialled is its answer, a proof, or refused in its name", () => {
+  const parts = waiting(1, { says: undefined });
+  parts.receiver.receive(packet(here, there, Buffer.alloc(32, 99)), NOW);
+  assert.deepEqual([parts.receiver.accepted, parts.receiver.refused, parts.events], [1, 0, []]);
+  parts.heard.says = "no answer";
+  parts.receiver.receive(packet(here, there, Buffer.alloc(32, 99)), NOW);
+  const [event] = parts.events;
+  assert.deepEqual([event?.event, event?.peer, event?.reason], ["refused", "k0", "no answer"]);
+  parts.receiver.receive(packet(), NOW);
+  assert.equal(parts.receiver.accepted, 2, "somebody who is waited for is there now");
 });
 
 test("packets for other addresses and ports are nobody's business", () => {

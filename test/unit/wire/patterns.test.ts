@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import type { Proof } from "../../../src/config/model.ts";
 import { Secret } from "../../../src/config/secret.ts";
-import { type PayloadPattern, patternsFor } from "../../../src/wire/patterns.ts";
+import { type PayloadPattern, patternsFor, replyPatternsFor } from "../../../src/wire/patterns.ts";
 import { buildKeyProof } from "../../../src/wire/protocol1.ts";
 import { loadSignatures } from "../../../src/wire/signatures.ts";
 
@@ -37,6 +37,30 @@ test("each kind gives one pattern, however many peers", () => {
   assert.ok(passes(Buffer.from("topsecret"), patterns));
   assert.ok(!passes(Buffer.from("topsecre"), patterns));
   assert.deepEqual(patternsFor(1, []), []);
+});
+
+test("answers: signed ones like proofs, others by length alone; none where we prove nothing", () => {
+  const sent = (length: number) =>
+    ({ kind: "token", token: new Secret(Buffer.alloc(length)) }) as const;
+  const none: Proof = { kind: "none" };
+  const patterns = replyPatternsFor(5000, [
+    { proof: key, identity: sent(3), replay: "strict" },
+    { proof: none, identity: sent(9), replay: "strict" },
+    { proof: none, identity: sent(9), replay: "off" },
+    { proof: none, identity: { kind: "none" }, replay: "strict" },
+  ]);
+  assert.deepEqual(
+    patterns.map(({ port, minLength, maxLength, tests }) => [
+      port,
+      minLength,
+      maxLength,
+      tests.length,
+    ]),
+    [
+      [5000, 73, 73, 2],
+      [5000, 9, 9, 0],
+    ],
+  );
 });
 
 test("every signature passes", async () => {

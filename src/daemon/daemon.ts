@@ -80,7 +80,10 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     });
     await belongings.listen(configuration);
     await supervisor.start();
-    options.signals.onReauth(() => void supervisor.current.reauth());
+    options.signals.onReauth(() => {
+      // Refused only while it ends.
+      supervisor.ask((instance) => instance.reauth()).catch(() => undefined);
+    });
     options.signals.onReload(() => {
       notifier.reloading();
       supervisor

@@ -6,7 +6,7 @@ import type { Supervisor } from "./supervisor.ts";
 
 export function handlersOf(supervisor: () => Supervisor): Readonly<Record<string, ControlHandler>> {
   return {
-    status: () => supervisor().current.status(),
+    status: () => supervisor().ask((instance) => instance.status()),
     reload: ({ confirmWithin }) => {
       if (confirmWithin !== undefined && !isDelay(confirmWithin)) {
         throw new Failure(exitCode.usage, "confirmWithin is a number of milliseconds");
@@ -17,18 +17,18 @@ export function handlersOf(supervisor: () => Supervisor): Readonly<Record<string
       if (supervisor().confirm()) return null;
       throw new Failure(exitCode.usage, "no reload waits to be confirmed");
     },
-    reauth: (request) => {
+    reauth: async (request) => {
       const { tunnel, peer } = targetOf(request);
-      const reached = supervisor().current.reauth(tunnel, peer);
+      const reached = await supervisor().ask((instance) => instance.reauth(tunnel, peer));
       if (reached === 0) throw nobody("dialled peer", tunnel, peer);
       return { reached };
     },
-    forget: (request) => {
+    forget: async (request) => {
       const { tunnel, peer } = targetOf(request);
       if (tunnel === undefined || peer === undefined) {
         throw new Failure(exitCode.usage, "forget needs TUNNEL/PEER");
       }
-      const reached = supervisor().current.forget(tunnel, peer);
+      const reached = await supervisor().ask((instance) => instance.forget(tunnel, peer));
       if (reached === 0) throw nobody("peer", tunnel, peer);
       return { reached };
     },

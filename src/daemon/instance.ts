@@ -98,11 +98,12 @@ export class Instance {
       const first = new Map([...this.#peers.all()].map((peer) => [peer, peer.wanted]));
       changes = await this.#applier.start(this.#situation(), observation);
       for (const [peer, endpoint] of first) peer.applied = endpoint;
+      this.#watch();
     } catch (error) {
+      // Whoever takes over needs the queue that we have opened.
       this.#close();
       throw error;
     }
-    this.#watch();
     // Proofs that came meanwhile are written now.
     this.#writer.begin();
     this.#started = true;
@@ -112,6 +113,8 @@ export class Instance {
 
   /** Ends all activity; with `remove` everything of ours leaves the kernel too. */
   async stop(remove: boolean): Promise<void> {
+    // What is asked of it from now on would be forgotten, or done beside its successor.
+    this.#started = false;
     this.#close();
     await this.#writer.close();
     if (remove) await this.#applier.removeAll();

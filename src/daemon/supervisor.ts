@@ -27,14 +27,28 @@ export interface Reloaded {
   readonly changes: readonly string[];
 }
 
+/** A way back that failed is tried again: whoever asked for it may have no other way in. Milliseconds. */
+const AGAIN = 10_000;
+
+/** A reload's way back, as long as nobody has confirmed it. */
+interface Fallback {
+  readonly configuration: Configuration;
+  readonly timer: NodeJS.Timeout;
+}
+
+interface Wish {
+  confirmWithin: number | undefined;
+}
+
 export class Supervisor {
   readonly #options: SupervisorOptions;
   #configuration: Configuration;
   #current: Instance;
-  #running: Promise<Reloaded> | undefined;
-  #next: Promise<Reloaded> | undefined;
-  /** Set while a reload waits to be confirmed. */
-  #fallback: { readonly configuration: Configuration; readonly timer: NodeJS.Timeout } | undefined;
+  /** What exchanges or ends the instance, one after the other; undefined: nothing does. */
+  #line: Promise<void> | undefined;
+  /** A reload whose turn is still to come. */
+  #asked: { readonly wish: Wish; readonly turn: Promise<Reloaded> } | undefined;
+  #fallback: Fallback | undefined;
   #stopped = false;
 
   constructor(configuration: Configuration, options: SupervisorOptions) {
@@ -51,19 +65,31 @@ export class Supervisor {
     await this.#current.start();
   }
 
+  /** What is asked of the instance that runs, or of the one that a reload under way leaves. */
+  async ask<T>(question: (instance: Instance) => T): Promise<Awaited<T>> {
+    await this.#line;
+    return await question(this.#current);
+  }
+
   /**
    * Reads the configuration anew and brings the kernel to it. Rejects where that can't be; everything is
    * then as it was. With `confirmWithin` (milliseconds) it goes back by itself unless {@link confirm} comes.
+   *
+   * Whoever asks while another reload is under way shares one more, which reads the files when its turn comes.
    */
-  async reload(confirmWithin?: number): Promise<Reloaded> {
-    const before = this.#fallback?.configuration ?? this.#configuration;
-    const reloaded = await this.#queued(() => this.#switchTo(this.#options.load()));
-    this.confirm();
-    if (confirmWithin !== undefined) {
-      const timer = setTimeout(() => this.#goBack(before, confirmWithin), confirmWithin);
-      this.#fallback = { configuration: before, timer };
+  reload(confirmWithin?: number): Promise<Reloaded> {
+    if (this.#asked !== undefined) {
+      this.#asked.wish.confirmWithin = confirmWithin ?? this.#asked.wish.confirmWithin;
+      return this.#asked.turn;
     }
-    return reloaded;
+    const wish: Wish = { confirmWithin };
+    const waits = this.#line !== undefined;
+    const turn = this.#inTurn(() => {
+      this.#asked = undefined;
+      return this.#carryOut(wish);
+    });
+    if (waits) this.#asked = { wish, turn };
+    return turn;
   }
 
   /** What was reloaded stays. False: nothing waits for it. */
@@ -77,33 +103,35 @@ export class Supervisor {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.confirm();
-    await this.#running?.catch(() => undefined);
-    await this.#current.stop(this.#configuration.onStop === "remove");
+    await this.#inTurn(() => this.#current.stop(this.#configuration.onStop === "remove"));
   }
 
-  /** One at a time; whoever asks meanwhile shares one more, which reads the files when its turn comes. */
-  #queued(work: () => Promise<Reloaded>): Promise<Reloaded> {
-    if (this.#running === undefined) {
-      this.#running = work().finally(() => {
-        this.#running = undefined;
-      });
-      return this.#running;
-    }
-    this.#next ??= this.#running
-      .catch(() => undefined)
-      .then(() => {
-        this.#next = undefined;
-        return this.#queued(work);
-      });
-    return this.#next;
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#line === undefined ? work() : this.#line.then(work);
+    const done = (): void => {
+      if (this.#line === line) this.#line = undefined;
+    };
+    const line = turn.then(done, done);
+    this.#line = line;
+    return turn;
   }
 
-  async #switchTo(next: Configuration): Promise<Reloaded> {
+  async #carryOut({ confirmWithin }: Wish): Promise<Reloaded> {
+    const former = this.#configuration;
+    const reloaded = await this.#switchTo(() => this.#options.load());
+    const before = this.#fallback?.configuration ?? former;
+    this.confirm();
+    if (confirmWithin !== undefined) this.#goBackAfter(confirmWithin, confirmWithin, before);
+    return reloaded;
+  }
+
+  async #switchTo(load: () => Configuration): Promise<Reloaded> {
     if (this.#stopped) throw new Failure(exitCode.runtime, "it is stopping");
     if (!this.#current.started) {
       throw new Failure(exitCode.runtime, "it is still starting", "ask again");
     }
     const { make, take, emit } = this.#options;
+    const next = load();
     const former = this.#configuration;
     const taken = await take(next, former);
     const moves = next.table !== former.table;
@@ -112,12 +140,12 @@ export class Supervisor {
       const successor = make(next, this.#current.peers);
       // What can be refused by looking is refused while all still runs.
       if (!moves) await successor.rehearse();
-      // Another table means another sign of ownership on everything: nothing can be taken over.
-      await this.#current.stop(moves);
       try {
+        // Another table means another sign of ownership on everything: nothing can be taken over.
+        await this.#current.stop(moves);
         changes = await successor.start();
       } catch (error) {
-        // The kernel is as it was before the successor came: whoever made it takes it over again.
+        // What the successor changed it has undone: whoever ran before takes over what stands.
         await this.#resume(former);
         throw error;
       }
@@ -143,14 +171,32 @@ export class Supervisor {
     }
   }
 
-  #goBack(configuration: Configuration, after: number): void {
+  #goBackAfter(delay: number, confirmWithin: number, configuration: Configuration): void {
+    if (this.#stopped) return;
+    const timer = setTimeout(() => {
+      // Where a confirmation or another reload comes first, this is no longer what waits.
+      const goBack = async (): Promise<void> => {
+        if (this.#fallback === fallback) await this.#goBack(fallback, confirmWithin);
+      };
+      void this.#inTurn(goBack);
+    }, delay);
+    const fallback: Fallback = { configuration, timer };
+    this.#fallback = fallback;
+  }
+
+  /** Never rejects. */
+  async #goBack({ configuration }: Fallback, confirmWithin: number): Promise<void> {
     this.#fallback = undefined;
     const { emit } = this.#options;
     const note = (reason: string): void =>
       emit({ event: "failed", tunnel: null, peer: null, endpoint: null, reason });
-    note(`not confirmed within ${after / 1000} s: going back to the configuration before`);
-    this.#queued(() => this.#switchTo(configuration)).catch((error: unknown) =>
-      note(error instanceof Error ? error.message : String(error)),
-    );
+    const seconds = confirmWithin / 1000;
+    note(`not confirmed within ${seconds} s: going back to the configuration before`);
+    try {
+      await this.#switchTo(() => configuration);
+    } catch (error) {
+      note(error instanceof Error ? error.message : String(error));
+      this.#goBackAfter(AGAIN, confirmWithin, configuration);
+    }
   }
 }

@@ -36,7 +36,9 @@ function world() {
         return [`add link ${name}`];
       },
       stop: async (remove: boolean) => {
-        calls.push(`${remove ? "remove" : "stop"} ${name}`);
+        const call = `${remove ? "remove" : "stop"} ${name}`;
+        calls.push(call);
+        if (broken.has(call)) throw new Error(`${name} can't be removed`);
       },
     };
     return instance as unknown as Instance;
@@ -54,8 +56,9 @@ function world() {
     emit: (event) => void events.push(event),
     fatal: (error) => void fatal.push(error),
   });
-  const write = (name: string): void => {
+  const write = (name: string, table?: string): void => {
     file = named(name);
+    if (table !== undefined) file = { ...file, table };
   };
   return { calls, events, broken, fatal, supervisor, write };
 }
@@ -142,4 +145,118 @@ test("a stop waits for a reload that is under way", async () => {
   await Promise.all([reload, supervisor.stop()]);
   assert.deepEqual(calls.slice(-2), ["commit", "remove two"]);
   await assert.rejects(supervisor.reload(), /it is stopping/);
+});
+
+/** A few turns of the microtask queue: enough for anything that waits for no timer. */
+async function turns(): Promise<void> {
+  for (let i = 0; i < 60; i++) await Promise.resolve();
+}
+
+test("a way back that falls due during reloads is neither lost nor taken for one of them", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const { calls, broken, supervisor, write } = world();
+    await supervisor.start();
+    write("two");
+    await supervisor.reload(60_000);
+    write("bad");
+    broken.add("look bad");
+    const failing = [supervisor.reload(), supervisor.reload()].map((one) => assert.rejects(one));
+    mock.timers.tick(60_000);
+    await Promise.all(failing);
+    mock.timers.tick(0);
+    await turns();
+    assert.equal(calls.at(-2), "start one", "nobody confirmed two");
+
+    write("two");
+    await supervisor.reload(1000);
+    mock.timers.tick(1000);
+    write("three");
+    await supervisor.reload();
+    assert.equal(calls.at(-2), "start three", "the file that was asked for");
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("a reload whose turn has come stops the clock of the one before", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const { calls, supervisor, write } = world();
+    await supervisor.start();
+    write("two");
+    await supervisor.reload(1000);
+    write("three");
+    const reload = supervisor.reload(60_000);
+    mock.timers.tick(1000);
+    await reload;
+    await turns();
+    assert.equal(calls.at(-2), "start three");
+    assert.equal(supervisor.confirm(), true);
+    assert.equal(calls.at(-2), "start three");
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("the way back leads to what ran when the reload's turn came", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const { calls, supervisor, write } = world();
+    await supervisor.start();
+    write("two");
+    const first = supervisor.reload();
+    write("three");
+    await Promise.all([first, supervisor.reload(1000)]);
+    mock.timers.tick(1000);
+    await turns();
+    assert.equal(calls.at(-2), "start two");
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("a way back that fails is tried again", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const { calls, broken, supervisor, write } = world();
+    await supervisor.start();
+    write("two");
+    await supervisor.reload(1000);
+    broken.add("look one");
+    mock.timers.tick(1000);
+    await turns();
+    assert.equal(calls.at(-1), "abandon");
+    broken.clear();
+    mock.timers.tick(10_000);
+    await turns();
+    assert.equal(calls.at(-2), "start one");
+    mock.timers.tick(100_000);
+    await turns();
+    assert.equal(calls.at(-2), "start one");
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("what can't be removed for another table goes on as it was", async () => {
+  const { calls, broken, fatal, supervisor, write } = world();
+  await supervisor.start();
+  write("two", "elsewhere");
+  broken.add("remove one");
+  await assert.rejects(supervisor.reload(), /one can't be removed/);
+  assert.deepEqual(calls.slice(-3), ["remove one", "start one", "abandon"]);
+  assert.deepEqual(fatal, []);
+});
+
+test("what is asked during a reload is asked of the instance that it leaves", async () => {
+  const { supervisor, write } = world();
+  await supervisor.start();
+  const former = supervisor.current;
+  write("two");
+  const reload = supervisor.reload();
+  const asked = await supervisor.ask((instance) => instance);
+  await reload;
+  assert.equal(asked, supervisor.current);
+  assert.notEqual(asked, former);
 });

@@ -58,7 +58,12 @@ async function dispatch(command: Command, io: Io): Promise<number> {
       const { renderEvent } = await import("./events.ts");
       const { followDaemon } = await import("./control-client.ts");
       const { controlPath } = await import("./control-path.ts");
-      const stop = new Promise<void>((resolve) => io.signals().onStop(resolve));
+      const signals = io.signals();
+      const stop = new Promise<void>((resolve) => {
+        signals.onStop(resolve);
+        // Its terminal has gone.
+        signals.onReload(resolve);
+      });
       const path = await controlPath(command);
       const show = (event: unknown): void =>
         io.out(`${command.json ? JSON.stringify(event) : renderEvent(event)}\n`);

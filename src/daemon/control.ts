@@ -147,10 +147,14 @@ function follow(socket: Socket, stream: ControlStream): void {
     if (socket.writableLength > mostUnread) socket.destroy();
     else socket.write(`${JSON.stringify(value)}\n`);
   };
+  if (socket.destroyed) return;
   write({ ok: true, result: null });
+  const { timeout = 0 } = socket;
   socket.setTimeout(0);
   socket.once("close", stream(write));
-  // What it says further is not heard, but its end is.
+  // What it says further is not heard, but its end is: one that hangs up would hold its place until the
+  // next event, and there may be none for days.
+  socket.once("end", () => socket.end().setTimeout(timeout));
   socket.resume();
 }
 

@@ -192,3 +192,22 @@ test("the client says why nobody answers", async (t) => {
   await assert.rejects(ask(50), failsWith(1, /does not answer; is it busy/));
   other.close();
 });
+
+test("whoever follows a stream and hangs up makes room, even if nothing happens", async (t) => {
+  const path = join(folder(t), "control.sock");
+  let followers = 0;
+  const quiet = () => {
+    followers++;
+    return () => void followers--;
+  };
+  await serve(t, path, { maxClients: 2, streams: { quiet } });
+  for (let i = 0; i < 2; i++) {
+    const socket = connect(path);
+    socket.write('{"command":"quiet"}\n');
+    await once(socket, "data");
+    socket.destroy();
+  }
+  assert.match(await raw(path, '{"command":"quiet"}\n'), /^\{"ok":true,"result":null\}\n$/);
+  assert.equal(await askDaemon({ command: "nothing" }, { path }), null);
+  assert.equal(followers, 0);
+});

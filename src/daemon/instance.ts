@@ -196,6 +196,7 @@ export class Instance {
       keep: ({ config: { proof } }, stamp, mark) => {
         if (proof.kind === "key") this.#marks?.keep(proof.publicKey, stamp, mark);
       },
+      floor: ({ config: { maxClockSkew } }) => this.#marks?.floor(maxClockSkew) ?? 0,
       onError: (error) => this.#complain(error),
     });
     this.#reception = reception;
@@ -205,16 +206,16 @@ export class Instance {
   /** Which packets were taken before: from the disk, and from the instance before this one. */
   #recall(): void {
     const { configuration, former } = this.#options;
-    const keys = [...this.#peers.all()].flatMap((peer) => {
-      const { role, proof } = peer.config;
-      return role === "wait" && proof.kind === "key" ? [{ peer, key: proof.publicKey }] : [];
-    });
+    const keys = keysOf(this.#peers);
     if (keys.length === 0) return;
+    const since = former === undefined ? 0 : performance.now();
     const marks = new Marks({
       directory: configuration.stateDirectory,
       table: configuration.table,
       boot: bootId(),
-      began: former === undefined ? performance.timeOrigin : Date.now(),
+      uptime: () => performance.now() - since,
+      // Whatever its name is by now, and where its marks were kept.
+      known: keysOf(former).flatMap(({ peer: { mark }, key }) => (mark ? [[key, mark]] : [])),
       onTrouble: (reason) => this.#complain(new Error(reason)),
     });
     this.#marks = marks;
@@ -290,4 +291,12 @@ export class Instance {
     this.#tunnels.close();
     for (const close of this.#closers.splice(0).reverse()) close();
   }
+}
+
+/** Whoever proves by a key that it is who we wait for. */
+function keysOf(peers: Peers | undefined): { readonly peer: Peer; readonly key: Uint8Array }[] {
+  return [...(peers?.all() ?? [])].flatMap((peer) => {
+    const { role, proof } = peer.config;
+    return role === "wait" && proof.kind === "key" ? [{ peer, key: proof.publicKey }] : [];
+  });
 }

@@ -12,11 +12,13 @@ import {
   openSync,
   readFileSync,
   renameSync,
-  writeSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { firstLine, lastLine, markLines, readJournal, stampLine } from "../wire/journal.ts";
-import type { ReplayMark, Stamp } from "../wire/replay.ts";
+import { both, type ReplayMark, type Stamp } from "../wire/replay.ts";
 
 /** Bytes of lines after which the file is written anew with only what still matters. */
 const LONGEST = 1 << 20;
@@ -31,9 +33,11 @@ export interface MarksOptions {
   readonly table: string;
   /** Differs from one boot of the machine to the next. */
   readonly boot: string;
-  /** Milliseconds since 1970 at which this process began. */
-  readonly began: number;
+  /** Milliseconds since that of which we know nothing but what is in the file; free of the clock's jumps. */
+  readonly uptime: () => number;
   readonly now?: () => number;
+  /** What the instance before this one remembered, whatever became of its file. */
+  readonly known?: Iterable<readonly [publicKey: Uint8Array, mark: ReplayMark]>;
   /** Something is wrong with the file: said once for each time that it begins. */
   readonly onTrouble: (reason: string) => void;
 }
@@ -46,34 +50,48 @@ export class Marks {
   #length = 0;
   #sync: NodeJS.Timeout | undefined;
   #troubled = false;
-
-  /**
-   * Seconds since 1970: what was signed at or before it may have been taken by a process whose memory is
-   * lost, and is not taken again.
-   */
-  readonly floor: number;
+  /** The file says itself that lines are missing. */
+  #spoiled = false;
+  /** Whether the file tells of all that was taken before we began. */
+  #complete: boolean;
+  /** What this is by the clock as it was when it was written. */
+  #floor: number;
 
   constructor(options: MarksOptions) {
     this.#options = options;
     this.#path = join(options.directory, `replay-${encodeURIComponent(options.table)}.jsonl`);
     const journal = this.#read();
     this.#marks = journal?.marks ?? new Map();
-    const complete = journal?.whole === true && (journal.clean || journal.boot === options.boot);
-    // A second is what times are told in: packets of the one in which we began are taken.
-    this.floor = complete ? journal.floor : Math.floor(options.began / 1000) - 1;
-    this.#rewrite();
+    for (const [publicKey, mark] of options.known ?? []) this.#learn(nameOf(publicKey), mark);
+    this.#complete = journal?.whole === true && (journal.clean || journal.boot === options.boot);
+    this.#floor = this.#complete && journal !== undefined ? journal.floor : this.#began();
+    if (this.#rewrite()) return;
+    // Who was here before may have met the same disk.
+    this.#complete = false;
+    this.#floor = this.#began();
+  }
+
+  /**
+   * Seconds since 1970: what was signed at or before it may have been taken by a process whose memory is
+   * lost, and is not taken again. One that a clock far ahead of ours has set (an RTC before NTP) would lock
+   * everybody out: then, and where the clock has leapt ahead since, our beginning by today's clock counts.
+   * `skew`: milliseconds by which a packet may be ahead of ours.
+   */
+  floor(skew: number): number {
+    if (this.#floor * 1000 > this.#now() + skew) return this.#began();
+    return this.#complete ? this.#floor : Math.max(this.#floor, this.#began());
   }
 
   /** What was taken from this key so far. */
-  of(publicKey: Uint8Array): ReplayMark {
-    const mark = this.#marks.get(nameOf(publicKey));
-    return { floor: Math.max(this.floor, mark?.floor ?? 0), seen: mark?.seen ?? [] };
+  of(publicKey: Uint8Array): ReplayMark | undefined {
+    return this.#marks.get(nameOf(publicKey));
   }
 
   /** A packet of this key is about to be taken; `mark` is what holds then. */
   keep(publicKey: Uint8Array, stamp: Stamp, mark: ReplayMark): void {
     const name = nameOf(publicKey);
-    this.#marks.set(name, mark);
+    // Two tunnels may wait for one key, each with a mark of its own.
+    this.#learn(name, mark);
     this.#append(stampLine(name, stamp));
   }
 
@@ -88,7 +106,7 @@ export class Marks {
     clearTimeout(this.#sync);
     this.#attempt(() => {
       if (this.#file === undefined) return;
-      writeSync(this.#file, lastLine());
+      writeFileSync(this.#file, lastLine());
       fsyncSync(this.#file);
       closeSync(this.#file);
       this.#file = undefined;
@@ -114,45 +132,59 @@ export class Marks {
 
   #append(text: string): void {
     if (this.#file === undefined || this.#length > LONGEST) {
-      this.#rewrite();
+      if (!this.#rewrite()) this.#spoil();
       return;
     }
     const file = this.#file;
     const written = this.#attempt(() => {
-      writeSync(file, text);
+      // All of it: where the disk is full, write(2) takes a part without a word.
+      writeFileSync(file, text);
       this.#length += text.length;
       this.#sync ??= setTimeout(() => this.#flush(), SYNC_DELAY).unref();
     });
+    if (written) return;
     // Half a line may stand there now: what follows must not be glued to it.
-    if (!written) this.#drop();
+    this.#drop();
+    this.#spoil();
+  }
+
+  /** A line is missing now: without its last line break the file says so to whoever reads it next. */
+  #spoil(): void {
+    if (this.#spoiled) return;
+    this.#spoiled = this.#attempt(() => {
+      const { size } = statSync(this.#path);
+      if (size > 0) truncateSync(this.#path, size - 1);
+    });
   }
 
   #flush(): void {
     this.#sync = undefined;
-    if (this.#file === undefined) return;
-    fdatasync(this.#file, (error) => {
-      if (error !== null && error.code !== "EBADF") this.#complain(`fdatasync: ${error.code}`);
+    const file = this.#file;
+    if (file === undefined) return;
+    fdatasync(file, (error) => {
+      if (error === null || error.code === "EBADF") return;
+      this.#complain(`fdatasync: ${error.code}`);
+      // The kernel says it once and forgets what it could not write: the next line brings all of it again.
+      if (this.#file === file) this.#drop();
     });
   }
 
   /** The whole file anew, beside the old one and then in its place: one of both is always whole. */
-  #rewrite(): void {
+  #rewrite(): boolean {
     this.#drop();
-    const oldest = (this.#options.now?.() ?? Date.now()) / 1000 - FORGOTTEN;
-    for (const [name, mark] of this.#marks) {
-      const newest = mark.seen.reduce((most, { time }) => Math.max(most, time), mark.floor);
-      if (newest < oldest) this.#marks.delete(name);
-    }
+    this.#tidy();
     const lines = [...this.#marks].map(([name, mark]) => markLines(name, mark));
-    const text = firstLine(this.#options.boot, this.floor) + lines.join("");
-    this.#attempt(() => {
+    const text = firstLine(this.#options.boot, this.#floor) + lines.join("");
+    return this.#attempt(() => {
       makeFolder(this.#options.directory);
       const beside = `${this.#path}.new`;
       const file = openSync(beside, "w", 0o600);
       try {
-        writeSync(file, text);
+        writeFileSync(file, text);
         fsyncSync(file);
         renameSync(beside, this.#path);
+        // Or a power failure brings the old one back, whose last line may say that it is complete.
+        syncFolder(this.#options.directory);
       } catch (error) {
         closeSync(file);
         throw error;
@@ -160,12 +192,39 @@ export class Marks {
       this.#file = file;
       this.#length = 0;
       this.#troubled = false;
+      this.#spoiled = false;
     });
   }
 
+  /** Old marks go, and the floor says what they said: the clock that makes them old may be wrong. */
+  #tidy(): void {
+    const oldest = this.#now() / 1000 - FORGOTTEN;
+    for (const [name, mark] of this.#marks) {
+      const newest = mark.seen.reduce((most, { time }) => Math.max(most, time), mark.floor);
+      if (newest >= oldest) continue;
+      this.#marks.delete(name);
+      this.#floor = Math.max(this.#floor, newest);
+    }
+  }
+
+  #learn(name: string, mark: ReplayMark): void {
+    const before = this.#marks.get(name);
+    this.#marks.set(name, before === undefined ? mark : both(before, mark));
+  }
+
+  #now(): number {
+    return this.#options.now?.() ?? Date.now();
+  }
+
+  /** A second is what times are told in: packets of the one in which we began are taken. */
+  #began(): number {
+    return Math.max(0, Math.floor((this.#now() - this.#options.uptime()) / 1000) - 1);
+  }
+
   #drop(): void {
-    if (this.#file !== undefined) closeSync(this.#file);
+    const file = this.#file;
     this.#file = undefined;
+    if (file !== undefined) this.#attempt(() => closeSync(file));
   }
 
   /** False: it failed, which is an event and no end. */
@@ -200,6 +259,15 @@ function makeFolder(path: string): void {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}
+
+function syncFolder(path: string): void {
+  const folder = openSync(path, "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
   }
 }
 

@@ -10,7 +10,7 @@ import type { Addon, QueueCounters } from "../native/addon.ts";
 import { type Endpoint, formatEndpoint, type IpAddress } from "../net/address.ts";
 import { exitCode, Failure } from "../net/failure.ts";
 import { markOf } from "../plan/full-tunnel.ts";
-import { Door, type Keep } from "../tunnel/door.ts";
+import { Door, type Floor, type Keep } from "../tunnel/door.ts";
 import type { EventSink } from "../tunnel/events.ts";
 import type { Peer, Peers } from "../tunnel/peers.ts";
 import { Replier } from "../tunnel/replier.ts";
@@ -34,6 +34,7 @@ export interface ReceptionOptions {
   readonly keep: Keep;
   readonly writer: Writer;
   readonly diallers: Diallers;
+  readonly floor: Floor;
   readonly emit: EventSink;
   readonly onError: (error: Error) => void;
 }
@@ -101,7 +102,10 @@ export function openReception(options: ReceptionOptions): Reception | undefined 
     },
   };
 
-  function doorsOf({ signatures, keep }: ReceptionOptions, all: readonly TunnelConfig[]): Doors {
+  function doorsOf(
+    { signatures, keep, floor }: ReceptionOptions,
+    all: readonly TunnelConfig[],
+  ): Doors {
     const byTunnel = new Map<TunnelConfig, Peer[]>(all.map((tunnel) => [tunnel, []]));
     for (const peer of peers.all())
       if (isAwaited(peer.config)) byTunnel.get(peer.tunnel)?.push(peer);
@@ -111,7 +115,7 @@ export function openReception(options: ReceptionOptions): Reception | undefined 
           address: surroundings.localOf(tunnel),
           port: surroundings.underlay(tunnel).port,
         };
-        const door = waited.length === 0 ? undefined : new Door(waited, signatures, keep);
+        const door = waited.length === 0 ? undefined : new Door(waited, signatures, keep, floor);
         return [formatEndpoint(at), { tunnel: tunnel.name, door }];
       }),
     );

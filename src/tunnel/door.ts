@@ -7,7 +7,7 @@ import { createHmac, randomBytes } from "node:crypto";
 import { type Endpoint, sameEndpoint } from "../net/address.ts";
 import { judgeProof } from "../wire/proof.ts";
 import { type KeyProof, parseKeyProof } from "../wire/protocol1.ts";
-import { judge, type ReplayMark, type Stamp } from "../wire/replay.ts";
+import { judge, type ReplayMark, raised, type Stamp } from "../wire/replay.ts";
 import type { Signatures } from "../wire/signatures.ts";
 import type { Peer } from "./peers.ts";
 
@@ -17,6 +17,9 @@ export type Answer =
 
 /** Makes sure that this packet is not taken again after a restart. */
 export type Keep = (peer: Peer, stamp: Stamp, mark: ReplayMark) => void;
+
+/** Seconds since 1970: nothing that this peer signed by then is taken. */
+export type Floor = (peer: Peer) => number;
 
 export interface Allowance {
   /** One signature verification (100 µs). */
@@ -34,11 +37,18 @@ export class Door {
   readonly #lastAt = new Map<string, Peer>();
   readonly #signatures: Signatures;
   readonly #keep: Keep;
+  readonly #floor: Floor;
 
   /** `keep` is told of each packet of a key before it takes effect. */
-  constructor(waiting: readonly Peer[], signatures: Signatures, keep: Keep = () => {}) {
+  constructor(
+    waiting: readonly Peer[],
+    signatures: Signatures,
+    keep: Keep = () => {},
+    floor: Floor = () => 0,
+  ) {
     this.#signatures = signatures;
     this.#keep = keep;
+    this.#floor = floor;
     this.#keys = waiting.filter(({ config }) => config.proof.kind === "key");
     this.#open = waiting.filter(({ config }) => config.proof.kind === "none");
     for (const peer of waiting) {
@@ -71,13 +81,14 @@ export class Door {
     const old: Peer[] = [];
     for (const peer of this.#candidates(source)) {
       // What costs no verification is paid by nobody.
-      if (!isFresh(peer, stamp, now)) {
+      const mark = this.#markOf(peer);
+      if (!isFresh(peer, mark, stamp, now)) {
         old.push(peer);
         continue;
       }
       if (!allowance.verification())
         return refuse(undefined, "more proofs at once than can be verified");
-      const outcome = judgeProof(payload, peer.config, peer.mark, now, this.#signatures, false);
+      const outcome = judgeProof(payload, peer.config, mark, now, this.#signatures, false);
       if (outcome.verdict === "proven") {
         const answer = admit(peer, source);
         if (answer.kind === "proven") {
@@ -110,10 +121,15 @@ export class Door {
   ): Answer | undefined {
     for (const peer of candidates) {
       if (!allowance.verification()) return undefined;
-      const outcome = judgeProof(payload, peer.config, peer.mark, now, this.#signatures, true);
+      const mark = this.#markOf(peer);
+      const outcome = judgeProof(payload, peer.config, mark, now, this.#signatures, true);
       if (outcome.verdict === "refused") return refuse(peer, outcome.reason);
     }
     return undefined;
+  }
+
+  #markOf(peer: Peer): ReplayMark | undefined {
+    return peer.config.replay === "off" ? peer.mark : raised(peer.mark, this.#floor(peer));
   }
 
   *#candidates(source: Endpoint): Generator<Peer> {
@@ -140,7 +156,12 @@ export class Door {
   }
 }
 
-function isFresh({ config, mark }: Peer, stamp: KeyProof, now: number): boolean {
+function isFresh(
+  { config }: Peer,
+  mark: ReplayMark | undefined,
+  stamp: KeyProof,
+  now: number,
+): boolean {
   const { replay: policy, maxClockSkew } = config;
   return judge(mark, stamp, now, { policy, maxClockSkew }).verdict === "fresh";
 }

@@ -99,6 +99,22 @@ function remember(
   return { floor, seen };
 }
 
+/** What neither of two marks of one key takes any more. */
+export function both(one: ReplayMark, other: ReplayMark): ReplayMark {
+  const floor = Math.max(one.floor, other.floor);
+  const seen = new Map<string, Stamp>();
+  for (const stamp of [...one.seen, ...other.seen]) {
+    if (stamp.time > floor) seen.set(`${stamp.time} ${stamp.salt}`, stamp);
+  }
+  return { floor, seen: [...seen.values()] };
+}
+
+/** A mark that takes nothing at or before `floor`. */
+export function raised(mark: ReplayMark | undefined, floor: number): ReplayMark | undefined {
+  if (floor <= (mark?.floor ?? 0)) return mark;
+  return { floor, seen: mark?.seen ?? [] };
+}
+
 function staleReason(newest: number, now: number, rules: ReplayRules): string {
   if (newest * 1000 > now + rules.maxClockSkew) {
     return "a later packet was taken when our clock was ahead: `ipipoud forget` clears that";

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import {
   closeSync,
   fdatasync,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -50,6 +51,7 @@ export class Marks {
   #length = 0;
   #sync: NodeJS.Timeout | undefined;
   #troubled = false;
+  #rivalled = false;
   /** The file says itself that lines are missing. */
   #spoiled = false;
   /** Whether the file tells of all that was taken before we began. */
@@ -131,6 +133,7 @@ export class Marks {
   }
 
   #append(text: string): void {
+    this.#reclaim();
     if (this.#file === undefined || this.#length > LONGEST) {
       if (!this.#rewrite()) this.#spoil();
       return;
@@ -146,6 +149,18 @@ export class Marks {
     // Half a line may stand there now: what follows must not be glued to it.
     this.#drop();
     this.#spoil();
+  }
+
+  /** The lock of the table is one network namespace's; the folder may be seen from several. */
+  #reclaim(): void {
+    if (this.#file === undefined || fstatSync(this.#file).nlink > 0) return;
+    for (const [name, mark] of this.#read()?.marks ?? []) this.#learn(name, mark);
+    this.#drop();
+    if (this.#rivalled) return;
+    this.#rivalled = true;
+    this.#options.onTrouble(
+      `${this.#path} was removed, or another ipipoud writes it: give each its own \`stateDirectory\``,
+    );
   }
 
   /** A line is missing now: without its last line break the file says so to whoever reads it next. */

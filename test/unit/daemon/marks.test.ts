@@ -214,6 +214,19 @@ test("what the instance before remembered is kept, wherever its file was", (t) =
   assert.equal(take(killed, bob, NOW + 100), true);
 });
 
+test("two that write one file lose nothing, and say so once", (t) => {
+  const { open, troubles } = world(t);
+  const [one, two] = [open(), open()];
+  for (let i = 1; i <= 4; i++) assert.equal(take(i % 2 === 0 ? one : two, alice, NOW + i), true);
+  assert.equal(take(one, bob, NOW + 1), true);
+  assert.equal(take(two, bob, NOW + 3), true);
+  const next = open("first", NOW + 9);
+  for (let i = 1; i <= 4; i++) assert.equal(take(next, alice, NOW + i), false);
+  for (const i of [1, 3]) assert.equal(take(next, bob, NOW + i), false);
+  assert.equal(troubles.length, 2);
+  assert.match(troubles.join(), /another ipipoud writes it: give each its own/);
+});
+
 function mark(time: number): ReplayMark {
   return { floor: time - 1, seen: [{ time, salt: "00" }] };
 }

@@ -70,6 +70,21 @@ function refused(answer: ReturnType<Door["judge"]>): string {
   return answer.kind === "refused" ? answer.reason : "";
 }
 
+test("what was signed before the floor is not taken, unless all is", () => {
+  const { peers } = world(configuration([tunnel("t", [keyed(0), keyed(1, { replay: "off" })])]));
+  let floor = NOW / 1000;
+  const judged = new Door([...peers.all()], real, undefined, () => floor);
+  const taken = (payload: Uint8Array): boolean =>
+    judged.judge(payload, X, NOW, allowance()).kind === "proven";
+  const late = proof(0);
+  assert.equal(taken(late), false);
+  assert.equal(taken(proof(0, NOW + 1000)), true);
+  assert.equal(taken(proof(1)), true);
+  assert.equal(peers.get("t/k1")?.mark, undefined);
+  floor = 0;
+  assert.equal(taken(late), false, "by its own mark now");
+});
+
 test("a key proves its own peer, whichever place it has", () => {
   const { judge, of } = door([keyed(0), keyed(1), keyed(2)]);
   for (const i of [2, 0, 1]) {

@@ -116,6 +116,8 @@ export class Instance {
     // What is asked of it from now on would be forgotten, or done beside its successor.
     this.#started = false;
     this.#close();
+    // A proof taken in the last moment, or a peer just forgotten: the successor looks at the kernel.
+    if (!remove) await this.#writer.settled();
     await this.#writer.close();
     if (remove) await this.#applier.removeAll();
   }

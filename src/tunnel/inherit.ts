@@ -6,12 +6,14 @@ import type { Peer, Peers } from "./peers.ts";
 
 /**
  * Hands on what is remembered of each peer that is in both. Gives those who must prove themselves anew,
- * whatever the kernel still holds of them: another proof is another peer.
+ * whatever the kernel still holds of them: another proof is another peer, and what a peer had not proven
+ * yesterday (or was made to forget) it has not today, even if an id that was another's falls to it.
  */
 export function inherit(next: Peers, former: Peers): ReadonlySet<Peer> {
   const strangers = new Set<Peer>();
   for (const peer of next.all()) {
     const before = former.get(peer.key);
+    if (before?.wanted === undefined) strangers.add(peer);
     if (before === undefined) continue;
     // A mark belongs to the key: whatever else changes, what was taken once is not taken again.
     if (sameProof(peer.config.proof, before.config.proof)) peer.mark = before.mark;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Secret } from "../../../src/config/secret.ts";
 import { inherit } from "../../../src/tunnel/inherit.ts";
 import { Peers } from "../../../src/tunnel/peers.ts";
-import { configuration, peer, tunnel } from "../../support/configuration.ts";
+import { at, configuration, peer, tunnel } from "../../support/configuration.ts";
 
 type Over = NonNullable<Parameters<typeof peer>[1]>;
 
@@ -14,6 +14,7 @@ function kept(before: Over, after: Over) {
   );
   const old = former?.get("h/a");
   if (old === undefined || former === undefined || next === undefined) assert.fail();
+  old.wanted = at("198.51.100.2:40001");
   old.mark = { floor: 7, seen: [] };
   old.lastAuthentication = 5;
   const strangers = inherit(next, former);
@@ -45,4 +46,13 @@ test("another key or token, or a pin, is another peer", () => {
   const endpoint = { host: "198.51.100.2", port: 1 };
   const pinned = { proof: key(1), pinAddress: true, endpoint };
   assert.equal(kept({ proof: key(1) }, pinned).known, false);
+});
+
+test("who had proven nothing takes nothing over", () => {
+  const before = new Peers(configuration([tunnel("h", [peer("a"), peer("b")])]));
+  const next = new Peers(configuration([tunnel("h", [peer("new"), peer("a"), peer("b")])]));
+  const a = before.get("h/a") ?? assert.fail();
+  a.wanted = at("198.51.100.2:40001");
+  const strangers = [...inherit(next, before)].map(({ config }) => config.name);
+  assert.deepEqual(strangers, ["new", "b"]);
 });

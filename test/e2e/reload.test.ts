@@ -96,7 +96,8 @@ describe("reload", () => {
     assert.equal((await server.cli("reload")).stdout, "nothing to change\n");
     const peer = peerOf(await statusOf(server), laptop.name, "one");
     assert.equal(peer.state, "authenticated");
-    assert.equal(peer.lastAuthentication, lastAuthentication);
+    // A keepalive may have come in between; what was known is not forgotten.
+    assert.ok((peer.lastAuthentication ?? "") >= (lastAuthentication ?? assert.fail()));
   });
 
   it("goes back by itself when nobody confirms, and stays when somebody does", async () => {

@@ -58,7 +58,7 @@ export function judgeReply(
   if (expecting.proof.kind !== "key") {
     return isReversed(payload, sent)
       ? { verdict: "answer", mark }
-      : { verdict: "other", reason: "an answer that is not to what we sent last" };
+      : { verdict: "other", reason: foreign(payload) };
   }
   const outcome = judgeProof(payload, expecting, mark, now, signatures, true);
   switch (outcome.verdict) {
@@ -69,6 +69,13 @@ export function judgeReply(
     case "other":
       return { verdict: "other", reason: unsigned(payload, sent) };
   }
+}
+
+function foreign(payload: Uint8Array): string {
+  const reason = "an answer that is not to what we sent last";
+  return payload.length === keyPayloadLength
+    ? `${reason}: if it signs its answers, add its publicKey`
+    : reason;
 }
 
 function unsigned(payload: Uint8Array, sent: readonly Uint8Array[]): string {

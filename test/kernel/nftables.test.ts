@@ -108,7 +108,7 @@ describe("nf_tables", () => {
     await become(ruleset(everyAnswer()));
     assert.deepEqual(await become(ruleset(everyAnswer())), []);
     const listed = nft("list", "ruleset");
-    assert.match(listed, /@th,32,16 0x52-0xb0 notrack goto epochs/);
+    assert.match(listed, /@th,32,16 0x52-0xb0 notrack goto longer/);
     nft("flush", "ruleset");
     execFileSync("ip", ["netns", "exec", namespace.name, "nft", "-f", "-"], { input: listed });
     assert.equal(nft("list", "ruleset"), listed);

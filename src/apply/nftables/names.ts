@@ -14,6 +14,8 @@ export const PREROUTING = "prerouting";
 export const OUTPUT = "output";
 /** Checks the time in an authentication from an endpoint that no peer has. */
 export const EPOCHS = "epochs";
+/** The same for one that is longer than everybody's. */
+export const LONGER = "longer";
 /** Limits what comes from endpoints that no peer has, and queues it. */
 export const STRANGERS = "strangers";
 

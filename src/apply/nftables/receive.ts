@@ -45,6 +45,7 @@ import {
   guardSet,
   knownSet,
   LOCALS,
+  LONGER,
   PREROUTING,
   peersMap,
   portsOf,
@@ -224,7 +225,7 @@ function longerOf({ longer, conntrack }: GateTunnel): Rule[] {
   if (longer === undefined) return [];
   const [first, last] = [longer.least + UDP_HEADER, longer.most + UDP_HEADER];
   const length = between(udp.length, hexOf(first, 2), hexOf(last, 2));
-  return [rule(length, bypass(conntrack), goTo(longer.timed ? EPOCHS : STRANGERS))];
+  return [rule(length, bypass(conntrack), goTo(longer.timed ? LONGER : STRANGERS))];
 }
 
 /** Never with `bypass`: without a daemon nobody new gets in. */
@@ -249,20 +250,33 @@ function authenticationObjects(gate: Gate): NftObject[] {
   const objects: NftObject[] = [tunnelsSet(), ...interfaces];
   if (gate.tunnels.some(({ authentications }) => authentications.length > 0)) {
     // From here on, whoever sent it is a stranger.
-    objects.push(sourcesSet(), strangersChain(gate), epochsChain(gate));
+    objects.push(sourcesSet(), strangersChain(gate), ...clockChains(gate));
   }
   return objects;
 }
 
 /** What changes with the time: the daemon brings it up to date before the next step of 18 hours. */
-export function epochsChain({ epochs }: Gate): Chain {
+export function clockChains(gate: Gate): Chain[] {
+  const isLonger = gate.tunnels.some(({ longer }) => longer?.timed === true);
+  return isLonger ? [epochsChain(gate), longerChain(gate)] : [epochsChain(gate)];
+}
+
+function epochsChain({ epochs }: Gate): Chain {
   return chain(EPOCHS, [
-    ...epochs.map((epoch) => rule(is(authenticationEpoch, hexOf(epoch, 3)), goTo(STRANGERS))),
+    ...epochs.map(ofEpoch),
     // A few are looked at all the same, so that a client whose clock is years off is told so in the log.
     rule([rateLimit(LOOKED_AT, false)], goTo(STRANGERS)),
     rule(drop),
   ]);
 }
+
+/** No look at impossible times here: what is as long as this is mostly data of who is not proven now. */
+function longerChain({ epochs }: Gate): Chain {
+  return chain(LONGER, [...epochs.map(ofEpoch), rule(drop)]);
+}
+
+const ofEpoch = (epoch: number): Rule =>
+  rule(is(authenticationEpoch, hexOf(epoch, 3)), goTo(STRANGERS));
 
 /** Packets a second with an impossible time. */
 const LOOKED_AT = 1;

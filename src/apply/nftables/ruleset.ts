@@ -4,7 +4,7 @@ import type { NftObject, TableName } from "../../kernel/nftables/objects.ts";
 import type { Gate } from "../../plan/gate.ts";
 import { hostElement, peerObjects } from "./elements.ts";
 import { OWNER_COMMENT } from "./names.ts";
-import { epochsChain, receivingObjects, tunnelChains } from "./receive.ts";
+import { clockChains, receivingObjects, tunnelChains } from "./receive.ts";
 import { sendingObjects } from "./send.ts";
 import { hostsOf, needsOf, tunnelSets } from "./sets.ts";
 
@@ -36,5 +36,5 @@ export function ruleset(gate: Gate): NftObject[] {
 /** The part that the clock changes: nothing where no authentication is awaited. */
 export function epochObjects(gate: Gate): NftObject[] {
   const waits = gate.tunnels.some(({ authentications }) => authentications.length > 0);
-  return waits ? [epochsChain(gate)] : [];
+  return waits ? clockChains(gate) : [];
 }

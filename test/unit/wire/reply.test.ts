@@ -93,6 +93,13 @@ test("with one, only its signature does: fresh, by its key, with our secret", ()
     assert.equal(judge(randomBytes(length), at, sent).verdict, "other");
 });
 
+test("a signed answer where no public key of the other side is known says what is missing", () => {
+  const at = client();
+  const sent = request(at);
+  const answer = reply(sent, server({ identity: keyOf(seeds.server) }));
+  assert.match(reasonOf(judge(answer, at, sent)), /add its publicKey/);
+});
+
 test("how long an answer can be", () => {
   assert.equal(replyLength(client()), 73);
   assert.equal(replyLength(client({ identity: token })), 11);

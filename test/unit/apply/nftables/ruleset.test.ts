@@ -216,9 +216,13 @@ describe("authentications", () => {
     const longer = { least: 74, most: 168, timed: true };
     const exact = gate([direct({ longer })]);
     assert.deepEqual(rules(exact, "auth-ipipou0").slice(-2), [
-      "t4+2 in 0052-00b0 notrack goto epochs",
+      "t4+2 in 0052-00b0 notrack goto longer",
       "drop",
     ]);
+    // No word about clocks for these: data of the same length would draw it.
+    assert.deepEqual(rules(exact, "longer"), ["t72+3 eq 006920 goto strangers", "drop"]);
+    const chains = epochObjects(exact).map((one) => ("name" in one ? one.name : ""));
+    assert.deepEqual(chains, ["epochs", "longer"], "both follow the clock");
     assert.equal(
       rules(gate([direct({ longer: { ...longer, timed: false } })]), "auth-ipipou0").at(-2),
       "t4+2 in 0052-00b0 notrack goto strangers",

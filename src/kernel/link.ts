@@ -44,6 +44,7 @@ export const RTM_DELLINK = 17;
 export const RTM_GETLINK = 18;
 
 export const IFF_UP = 1;
+export const IFF_LOWER_UP = 0x10000;
 
 /** Leaves IPv6's counters out of the answer (and only those): a third of its bytes. */
 export const RTEXT_FILTER_SKIP_STATS = 8;
@@ -198,6 +199,7 @@ export function decodeLink(message: Message, devices: Devices): Link | undefined
       name: values.name,
       kind,
       up: (readU32(payload, 8) & IFF_UP) !== 0,
+      carrier: (readU32(payload, 8) & IFF_LOWER_UP) !== 0,
       mtu: values.mtu ?? 0,
       alias: values.alias,
       ipip: kind === KIND && data !== undefined ? decodeIpip(data, devices) : undefined,

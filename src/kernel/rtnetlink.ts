@@ -54,15 +54,21 @@ export function u32Bytes(value: number): Buffer {
  * would say if it could be asked by name.
  */
 export function deviceIndex(devices: Devices, name: string, operation: string): number {
-  const index = devices.index(name);
-  if (index !== undefined) return index;
+  const index = devices.index(name) ?? Number(GONE.exec(name)?.[1]);
+  if (!Number.isNaN(index)) return index;
   throw new KernelError(operation, 19, { text: `there is no device ${name}` });
 }
 
-/** `if7` for a device that is not in the dump: in another namespace, or newer than the dump. */
+/**
+ * `if7:gone` for a device that is not in the dump: removed, in another namespace, or newer than the dump.
+ * No device can have a name with a colon (dev_valid_name), so {@link deviceIndex} knows it again: what
+ * is bound to a device that was removed can be removed in turn only by saying that device's index.
+ */
 export function deviceName(devices: Devices, index: number): string {
-  return devices.name(index) ?? `if${index}`;
+  return devices.name(index) ?? `if${index}:gone`;
 }
+
+const GONE = /^if([0-9]+):gone$/;
 
 /** The fixed struct in front of the attributes must be there whole. */
 export function requireHeader(message: Message, name: string, size: number): void {

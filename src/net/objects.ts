@@ -13,6 +13,8 @@ export interface Link {
   readonly kind: string | undefined;
   /** Administratively up (IFF_UP). */
   readonly up: boolean;
+  /** The layer below is there too (IFF_LOWER_UP): a cable, an access point. */
+  readonly carrier: boolean;
   readonly mtu: number;
   /** `IFLA_IFALIAS`: how we know what is ours. */
   readonly alias: string | undefined;

@@ -64,3 +64,18 @@ test("what is no listener, and what is malformed", () => {
   other[0] = 1;
   assert.equal(decodeListener(family, { ...message, payload: other }, known), undefined);
 });
+
+test("one whose device has been removed is deleted by that device's index", () => {
+  const [message] = golden("fou-show");
+  assert.ok(message);
+  const gone = decodeListener(family, message, devices());
+  assert.equal(gone?.device, "if10:gone");
+  assertSameBytes(deleteListener(family, gone, devices()), deleteListener(family, bound, known));
+});
+
+function assertSameBytes(one: { payload: Uint8Array }, other: { payload: Uint8Array }): void {
+  assert.equal(
+    Buffer.from(one.payload).toString("hex"),
+    Buffer.from(other.payload).toString("hex"),
+  );
+}

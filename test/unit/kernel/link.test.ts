@@ -155,7 +155,7 @@ test("a link that goes is decoded too, a bridge's port that goes is none", () =>
 test("an underlay that the dump doesn't have keeps a name of its own", () => {
   const [, , message] = golden("link-show");
   assert.ok(message);
-  assert.equal(decodeLink(message, devices())?.ipip?.device, "if10");
+  assert.equal(decodeLink(message, devices())?.ipip?.device, "if10:gone");
 });
 
 test("a collect-metadata device has no tunnel's attributes", () => {

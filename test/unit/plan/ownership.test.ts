@@ -32,6 +32,7 @@ test("foreign ipip devices count when they are up and point to one remote", () =
     name: "their0",
     kind: "ipip",
     up: true,
+    carrier: true,
     mtu: 1480,
     alias: undefined,
     statistics: undefined,

@@ -16,6 +16,7 @@ const link = (name: string, mtu: number): Link => ({
   name,
   kind: undefined,
   up: true,
+  carrier: true,
   mtu,
   alias: undefined,
   ipip: undefined,

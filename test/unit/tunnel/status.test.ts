@@ -11,6 +11,7 @@ const link: Link = {
   name: "t",
   kind: "ipip",
   up: true,
+  carrier: true,
   mtu: 1472,
   alias: "ipipoud ipipou/t",
   ipip: undefined,

@@ -1,24 +1,28 @@
 /** A dialler for every peer that has an endpoint and is not waited for. */
-import { lookAtLinks } from "../apply/look.ts";
-import type { Sockets } from "../apply/sockets.ts";
+import type { PacketCounters } from "../kernel/counters.ts";
 import { markOf } from "../plan/full-tunnel.ts";
 import { Dialler } from "../tunnel/dialler.ts";
 import type { EventSink } from "../tunnel/events.ts";
 import type { Peer, Peers } from "../tunnel/peers.ts";
 import { resolveEndpoint } from "../tunnel/resolver.ts";
-import { TrafficReader } from "../tunnel/traffic.ts";
 import type { Tunnels } from "../tunnel/tunnels.ts";
+import { Turnstile } from "../tunnel/turnstile.ts";
 import type { Writer } from "../tunnel/writer.ts";
 import type { Signatures } from "../wire/signatures.ts";
 import { RawSenders } from "./raw-senders.ts";
 import type { Surroundings } from "./surroundings.ts";
+
+/**
+ * Names that are asked for at a time. getaddrinfo(3) takes one of libuv's four threads for as long as a
+ * resolver keeps silent, and files are written by the same four.
+ */
+const LOOKUPS = 2;
 
 export interface DiallersOptions {
   readonly peers: Peers;
   readonly tunnels: Tunnels;
   readonly writer: Writer;
   readonly signatures: Signatures;
-  readonly sockets: Sockets;
   readonly surroundings: Surroundings;
   readonly emit: EventSink;
 }
@@ -26,15 +30,15 @@ export interface DiallersOptions {
 export class Diallers {
   readonly #byPeer = new Map<Peer, Dialler>();
   readonly #senders = new RawSenders();
+  readonly #lookups = new Turnstile(LOOKUPS);
 
   /** Opens the raw sockets at once, so that a missing privilege shows at the start. */
   constructor(options: DiallersOptions) {
-    const traffic = new TrafficReader(() => lookAtLinks(options.sockets));
     for (const peer of options.peers.all()) {
       const { role, endpoint } = peer.config;
       if (role === "wait" || endpoint === undefined) continue;
-      if (role === "dial") this.#senders.open(markOf(peer.tunnel));
-      this.#byPeer.set(peer, this.#dialler(peer, traffic, options));
+      if (role === "dial") this.#senders.open({ mark: markOf(peer.tunnel) });
+      this.#byPeer.set(peer, this.#dialler(peer, options));
     }
   }
 
@@ -49,6 +53,24 @@ export class Diallers {
     return reached;
   }
 
+  /** Their way may be another one now: they authenticate soon, at once if it is not the third time. */
+  nudge(peers: Iterable<Peer>): void {
+    for (const peer of peers) this.#byPeer.get(peer)?.nudge();
+  }
+
+  /** Whether there is anybody whose traffic tells something. */
+  get listen(): boolean {
+    return this.#byPeer.size > 0;
+  }
+
+  /** What has passed every device so far. */
+  look(counters: ReadonlyMap<string, PacketCounters>): void {
+    for (const [peer, dialler] of this.#byPeer) {
+      const traffic = counters.get(peer.tunnel.interface);
+      if (traffic !== undefined) dialler.look(traffic);
+    }
+  }
+
   of(peer: Peer): Dialler | undefined {
     return this.#byPeer.get(peer);
   }
@@ -58,7 +80,7 @@ export class Diallers {
     this.#senders.close();
   }
 
-  #dialler(peer: Peer, traffic: TrafficReader, options: DiallersOptions): Dialler {
+  #dialler(peer: Peer, options: DiallersOptions): Dialler {
     const { tunnels, signatures, emit, writer, surroundings } = options;
     return new Dialler({
       peer,
@@ -69,10 +91,10 @@ export class Diallers {
         const { local, port } = surroundings.underlay(peer.tunnel);
         return local === undefined ? undefined : { address: local, port };
       },
-      resolve: resolveEndpoint,
-      send: (packet) => this.#senders.send(packet, markOf(peer.tunnel)),
-      traffic: () => traffic.of(peer.tunnel.interface),
+      resolve: (...question) => this.#lookups.pass(() => resolveEndpoint(...question)),
+      send: (packet) => this.#senders.send(packet, surroundings.wayOf(peer.tunnel)),
       settled: () => writer.settled(),
+      clock: () => performance.now(),
     });
   }
 }

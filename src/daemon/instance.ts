@@ -9,7 +9,6 @@ import type { Sockets } from "../apply/sockets.ts";
 import type { Configuration } from "../config/model.ts";
 import type { Addon } from "../native/addon.ts";
 import { exitCode, Failure } from "../net/failure.ts";
-import { epochs } from "../plan/gate-of.ts";
 import { assignIds, type Ids } from "../plan/ids.ts";
 import type { Situation } from "../plan/situation.ts";
 import type { EventSink } from "../tunnel/events.ts";
@@ -23,7 +22,7 @@ import { Diallers } from "./diallers.ts";
 import { bootId, Marks } from "./marks.ts";
 import { openReception, type Reception } from "./reception.ts";
 import { Surroundings } from "./surroundings.ts";
-import { watchHost } from "./watch.ts";
+import { followWorld } from "./world.ts";
 
 export interface InstanceOptions {
   readonly configuration: Configuration;
@@ -34,9 +33,6 @@ export interface InstanceOptions {
   /** What the instance before this one remembered of its peers. */
   readonly former: Peers | undefined;
 }
-
-/** How often it is looked whether the clock has moved on to another value of the time's upper bits. */
-const CLOCK_INTERVAL = 10_000;
 
 export class Instance {
   readonly #options: InstanceOptions;
@@ -98,7 +94,7 @@ export class Instance {
       const first = new Map([...this.#peers.all()].map((peer) => [peer, peer.wanted]));
       changes = await this.#applier.start(this.#situation(), observation);
       for (const [peer, endpoint] of first) peer.applied = endpoint;
-      this.#watch();
+      this.#follow(observation);
     } catch (error) {
       // Whoever takes over needs the queue that we have opened.
       this.#close();
@@ -147,7 +143,7 @@ export class Instance {
     const counters = this.#reception?.counters();
     return {
       tunnels: this.#options.configuration.tunnels.map((tunnel) => {
-        const { port, device } = this.#surroundings.underlay(tunnel);
+        const { port, device = tunnel.listen.device } = this.#surroundings.underlay(tunnel);
         const local = this.#surroundings.localOf(tunnel);
         const link = links.get(tunnel.interface);
         const peers = this.#select(tunnel.name, undefined);
@@ -225,42 +221,19 @@ export class Instance {
     for (const { peer, key } of keys) peer.mark ??= marks.of(key);
   }
 
-  #watch(): void {
-    const { addon, configuration } = this.#options;
-    const interfaces = new Set(configuration.tunnels.map((tunnel) => tunnel.interface));
-    const follow = () => this.#follow().catch((error) => this.#complain(error));
-    const close = watchHost(addon, interfaces, {
-      onTunnelChanged: (device, how) => this.#writer.reconcile(`${device} ${how}`),
-      onHostChanged: follow,
-      onLoss: () => this.#writer.reconcile("events of the kernel were lost"),
+  #follow({ links }: Observation): void {
+    if (this.#diallers === undefined) return;
+    const stop = followWorld({
+      ...this.#options,
+      links,
+      surroundings: this.#surroundings,
+      peers: this.#peers,
+      writer: this.#writer,
+      diallers: this.#diallers,
+      reception: this.#reception,
+      onError: (error) => this.#complain(error),
     });
-    const clock = setInterval(this.#epochWatcher(), CLOCK_INTERVAL);
-    clock.unref();
-    this.#closers.push(close, () => clearInterval(clock));
-  }
-
-  /** Addresses, devices or default routes outside have changed. */
-  async #follow(): Promise<void> {
-    const { tunnels, foreign } = await this.#surroundings.follow();
-    if (tunnels.length === 0 && !foreign) return;
-    this.#peers.rehome((peer) => this.#surroundings.localOf(peer.tunnel));
-    this.#reception?.moved();
-    this.#writer.reconcile(undefined);
-    await this.#writer.settled();
-    for (const { name } of tunnels) this.#diallers?.now(this.#select(name, undefined));
-  }
-
-  /** The gate knows which upper bits a fresh time can have: they change every 18 hours, or with the clock. */
-  #epochWatcher(): () => void {
-    let skew = 0;
-    for (const { config } of this.#peers.all()) skew = Math.max(skew, config.maxClockSkew);
-    const current = () => epochs(Date.now() / 1000, skew / 1000).join();
-    let last = current();
-    return () => {
-      const now = current();
-      if (now !== last) this.#writer.reconcile(undefined);
-      last = now;
-    };
+    this.#closers.push(stop);
   }
 
   #situation(): Situation {

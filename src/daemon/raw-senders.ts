@@ -1,24 +1,51 @@
-/** One raw socket for each mark that outer packets need. */
+/** Raw sockets for authentications, one for each way that outer packets go: they must take the same. */
 import { openRawSocket, type RawSender } from "../kernel/rawsocket.ts";
 
-export class RawSenders {
-  readonly #byMark = new Map<number, RawSender>();
+export interface Way {
+  /** 0: none. */
+  readonly mark: number;
+  /** Where outer packets are bound to a device: its name and index. */
+  readonly device?: string | undefined;
+  readonly index?: number | undefined;
+}
 
-  open(mark: number): RawSender {
-    let sender = this.#byMark.get(mark);
-    if (sender === undefined) {
-      sender = openRawSocket(mark === 0 ? {} : { mark });
-      this.#byMark.set(mark, sender);
+interface Opened {
+  readonly index: number | undefined;
+  readonly sender: RawSender;
+}
+
+export class RawSenders {
+  readonly #open: (options: { mark?: number; device?: string }) => RawSender;
+  readonly #byWay = new Map<string, Opened>();
+
+  constructor(open: (options: { mark?: number; device?: string }) => RawSender = openRawSocket) {
+    this.#open = open;
+  }
+
+  /** Throws RawSocketError, ENODEV where the device is gone. */
+  open({ mark, device, index }: Way): RawSender {
+    const key = `${mark} ${device ?? ""}`;
+    const before = this.#byWay.get(key);
+    // A device that went and came again under its name is another one, to which the old socket has no way.
+    if (before !== undefined && (device === undefined || before.index === index)) {
+      return before.sender;
     }
+    before?.sender.close();
+    this.#byWay.delete(key);
+    const sender = this.#open({
+      ...(mark === 0 ? {} : { mark }),
+      ...(device === undefined ? {} : { device }),
+    });
+    this.#byWay.set(key, { index, sender });
     return sender;
   }
 
-  send(packet: Buffer, mark: number): Promise<void> {
-    return this.open(mark).send(packet);
+  async send(packet: Buffer, way: Way): Promise<void> {
+    await this.open(way).send(packet);
   }
 
   close(): void {
-    for (const sender of this.#byMark.values()) sender.close();
-    this.#byMark.clear();
+    for (const { sender } of this.#byWay.values()) sender.close();
+    this.#byWay.clear();
   }
 }

@@ -83,7 +83,7 @@ export function openReception(options: ReceptionOptions): Reception | undefined 
       signatures: options.signatures,
       emit,
       settled: () => options.writer.settled(),
-      send: (packet, peer) => senders.send(packet, markOf(peer.tunnel)),
+      send: (packet, peer) => senders.send(packet, surroundings.wayOf(peer.tunnel)),
     }),
   });
   queue.start((packet) => waiter.receive(packet), onError);
@@ -127,7 +127,8 @@ function openSenders({ tunnels }: Configuration, onFailure: () => void): RawSend
   const senders = new RawSenders();
   try {
     for (const tunnel of tunnels) {
-      if (tunnel.peers.some(({ replyOnAuth }) => replyOnAuth)) senders.open(markOf(tunnel));
+      if (tunnel.peers.some(({ replyOnAuth }) => replyOnAuth))
+        senders.open({ mark: markOf(tunnel) });
     }
   } catch (error) {
     senders.close();

@@ -1,17 +1,23 @@
 /** Where each tunnel leaves and arrives now, as the host's addresses, devices and routes have it. */
+import { isDeepStrictEqual } from "node:util";
 import { lookAtHost } from "../apply/look.ts";
 import type { Observation } from "../apply/observation.ts";
 import type { Sockets } from "../apply/sockets.ts";
 import type { Configuration, TunnelConfig } from "../config/model.ts";
 import type { IpAddress } from "../net/address.ts";
 import { foreignIpipOf } from "../plan/foreign.ts";
+import { markOf } from "../plan/full-tunnel.ts";
 import { type Ids, idOf, placeholder } from "../plan/ids.ts";
 import type { ForeignIpip, Situation, Underlay } from "../plan/situation.ts";
 import { followsDefaultRoute, underlayOf } from "../plan/underlay.ts";
+import type { NewWays } from "./host-news.ts";
+import type { Way } from "./raw-senders.ts";
 
 export interface Moved {
-  /** Tunnels whose outer address or MTU is another now. */
+  /** Tunnels whose outer address, device or MTU is another now. */
   readonly tunnels: readonly TunnelConfig[];
+  /** Tunnels, these or others, that may leave by a new way: their peers have to hear of it. */
+  readonly rerouted: readonly TunnelConfig[];
   /** ipip devices of others have come or gone. */
   readonly foreign: boolean;
 }
@@ -41,17 +47,27 @@ export class Surroundings {
   }
 
   /** Looks again: do our tunnels still leave from where they did? */
-  async follow(): Promise<Moved> {
+  async follow(ways: NewWays): Promise<Moved> {
     const host = await lookAtHost(this.#sockets, this.followsDefaultRoute);
     const tunnels = this.#configuration.tunnels.filter((tunnel) => {
       const before = this.underlay(tunnel);
       const now = underlayOf(tunnel, host, before.port);
       this.#underlays.set(tunnel.name, now);
-      return before.local !== now.local || before.mtu !== now.mtu;
+      return !isDeepStrictEqual(before, now);
     });
+    const moved = new Set(tunnels);
+    const rerouted = this.#configuration.tunnels.filter(
+      (tunnel) => moved.has(tunnel) || this.#leavesBy(tunnel, ways),
+    );
     const before = JSON.stringify(this.#foreign);
     this.#foreign = foreignIpipOf(host.links, this.#configuration.table);
-    return { tunnels, foreign: JSON.stringify(this.#foreign) !== before };
+    return { tunnels, rerouted, foreign: JSON.stringify(this.#foreign) !== before };
+  }
+
+  #leavesBy(tunnel: TunnelConfig, { devices, defaultRoute }: NewWays): boolean {
+    if (defaultRoute && tunnel.listen.device === undefined) return true;
+    const { index } = this.underlay(tunnel);
+    return index !== undefined && devices.has(index);
   }
 
   /** For the planner. */
@@ -70,6 +86,12 @@ export class Surroundings {
     const underlay = this.#underlays.get(tunnel.name);
     if (underlay === undefined) throw new RangeError(`tunnel ${tunnel.name} has no underlay yet`);
     return underlay;
+  }
+
+  /** By which authentications leave: as data does. */
+  wayOf(tunnel: TunnelConfig): Way {
+    const { device, index } = this.underlay(tunnel);
+    return { mark: markOf(tunnel), device, index };
   }
 
   /** The outer address, or the tunnel's placeholder while there is none. */

@@ -67,7 +67,7 @@ export const RTM_F_CLONED = 0x200;
 export const RTM_F_LOOKUP_TABLE = 0x1000;
 
 /** sizeof(struct rtmsg): family, dst_len, src_len, tos, table, protocol, scope, type, flags (u32). */
-const RTMSG = 12;
+export const RTMSG = 12;
 
 const TYPES: Readonly<Record<Exclude<RouteType, "other">, number>> = {
   unicast: RTN_UNICAST,

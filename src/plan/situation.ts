@@ -16,8 +16,10 @@ export interface Situation {
 export interface Underlay {
   /** undefined while the device has no address. */
   readonly local: IpAddress | undefined;
-  /** Device that the configuration binds the tunnel to. */
+  /** Device that the configuration binds the tunnel to; undefined also while it is not there. */
   readonly device: string | undefined;
+  /** Of the device that outer packets use: one that goes and comes again under its name is another one. */
+  readonly index: number | undefined;
   /** MTU of the device that outer packets use. */
   readonly mtu: number;
   /** Our UDP port. */

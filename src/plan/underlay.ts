@@ -19,8 +19,9 @@ export function underlayOf(tunnel: TunnelConfig, host: Host, port: number): Unde
   const { listen } = tunnel;
   const device = listen.device ?? deviceOf(listen.address, host) ?? defaultRoute(host)?.device;
   const local = listen.address ?? addressOn(device, host);
-  const mtu = host.links.find(({ name }) => name === device)?.mtu ?? ETHERNET_MTU;
-  return { local, device: listen.device, mtu, port };
+  const link = host.links.find(({ name }) => name === device);
+  const bound = link === undefined ? undefined : listen.device;
+  return { local, device: bound, index: link?.index, mtu: link?.mtu ?? ETHERNET_MTU, port };
 }
 
 /** Whether a tunnel names neither address nor device and so goes where the default route goes. */

@@ -1,20 +1,24 @@
 /**
  * A dialled peer over time: find its address, prove ourselves, do it again before NATs on the way forget
- * us, and sooner while nothing comes back.
+ * us, and sooner where nothing comes back.
  */
 import { randomBytes } from "node:crypto";
-import { type Endpoint, formatEndpoint, type IpAddress, sameEndpoint } from "../net/address.ts";
+import { type Endpoint, formatEndpoint, sameEndpoint } from "../net/address.ts";
 import { buildDatagram } from "../wire/datagram.ts";
 import { buildProof } from "../wire/proof.ts";
 import { judgeReply } from "../wire/reply.ts";
 import type { Signatures } from "../wire/signatures.ts";
 import { nextPause } from "./backoff.ts";
+import { Budget } from "./budget.ts";
+import { proofTime } from "./clock.ts";
 import type { Allowance } from "./door.ts";
 import type { EventName, EventSink } from "./events.ts";
 import type { Peer } from "./peers.ts";
+import type { Current } from "./resolver.ts";
+import { type Listening, listen, type Traffic } from "./traffic.ts";
 import type { Tunnels } from "./tunnels.ts";
 
-/** Unanswered authentications until the first word about it. */
+/** Unanswered authentications until the first word about it, and until another address is tried. */
 const PATIENCE = 4;
 
 /**
@@ -26,10 +30,8 @@ const STEADY = 3;
 /** Authentications whose answers are still understood. */
 const REMEMBERED = 2;
 
-export interface Traffic {
-  readonly received: bigint;
-  readonly sent: bigint;
-}
+/** Authentications because something outside has changed: at once, and a second. */
+const NUDGES = { most: 3, perSecond: 1 };
 
 export interface DiallerOptions {
   readonly peer: Peer;
@@ -38,54 +40,87 @@ export interface DiallerOptions {
   readonly emit: EventSink;
   /** Where our outer packets come from; undefined while the device has no address. */
   readonly source: () => Endpoint | undefined;
-  readonly resolve: (host: string, port: number, current?: IpAddress) => Promise<Endpoint>;
+  readonly resolve: (host: string, port: number, current?: Current) => Promise<Endpoint>;
   /** Sends a whole IPv4 packet with the tunnel's mark. */
   readonly send: (packet: Buffer, to: Endpoint) => Promise<void>;
-  /** Packets that the tunnel's device has received and sent so far. */
-  readonly traffic: () => Promise<Traffic>;
   /** Resolves when what was decided stands in the kernel. */
   readonly settled: () => Promise<void>;
+  /** Milliseconds of a clock that never jumps, as timers go by. */
+  readonly clock: () => number;
 }
 
 export class Dialler {
   readonly #options: DiallerOptions;
+  readonly #nudges: Budget;
   #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+  /** When each is due, by the clock; undefined: not by time alone. */
+  #proveAt: number | undefined;
+  #resolveAt: number | undefined;
+  /** At most one of each at a time; a wish that comes meanwhile stands in the time that it is due. */
+  #proving = false;
+  #resolving = false;
   #unanswered = 0;
   /** Look-ups of the name in a row that gave no endpoint. */
   #unresolved = 0;
-  #traffic: Traffic | undefined;
+  /** It has answered and seems not to any more. */
+  #suspected = false;
+  #listening: Listening | undefined;
   /** Packets that had been sent when something last came back. */
-  #sentAtNews = 0n;
-  /** Milliseconds until an authentication is due; undefined: not by time alone. Free of the clock's jumps. */
-  #due: number | undefined = 0;
+  #sentAtNews = 0;
+  #provedAt: number | undefined;
   /** What the name gave last. */
   #found: Endpoint | undefined;
-  /** Milliseconds since the name was resolved; undefined: never. */
-  #resolvedFor: number | undefined;
   /** Payloads of the last authentications, the newest first: what an unsigned answer has in reverse. */
   #proofs: readonly Uint8Array[] = [];
   /** Authentications since the last answer, and answers to one each before that. */
   #unreplied = 0;
   #replies = 0;
+  /** Milliseconds since 1970. */
+  #lastProof: number | undefined;
   #complaint: string | undefined;
-  #closed = false;
-  /** At most one round at a time; a wish that comes meanwhile makes another. */
-  #round: Promise<void> | undefined;
-  #again = false;
 
   constructor(options: DiallerOptions) {
     this.#options = options;
+    const now = options.clock();
+    this.#nudges = new Budget(NUDGES.perSecond, NUDGES.most, now);
+    this.#resolveAt = now;
   }
 
-  /** Authenticates now; also what SIGUSR1, `reauth` and a changed address do. */
+  /** Authenticates now: the start, SIGUSR1, `reauth`. */
   now(): void {
     if (this.#closed) return;
-    if (this.#round !== undefined) {
-      this.#again = true;
+    const { clock } = this.#options;
+    this.#proveAt = clock();
+    if (this.#unanswered > 0 && this.#isFailing()) this.#resolveAt = this.#proveAt;
+    this.#work();
+  }
+
+  /** Something outside has changed that may have cost us our way: soon, but not as often as that changes. */
+  nudge(): void {
+    const { clock } = this.#options;
+    const now = clock();
+    if (this.#nudges.spend(now)) {
+      this.now();
       return;
     }
-    this.#due = 0;
-    this.#begin();
+    this.#proveAt = earlier(this.#proveAt, now + 1000 / NUDGES.perSecond);
+    this.#sleep();
+  }
+
+  /** What has passed the tunnel's device so far; asked about once a second. */
+  look(traffic: Traffic): void {
+    const { clock } = this.#options;
+    const { heard, listening } = listen(this.#listening, traffic, clock());
+    this.#listening = listening;
+    if (heard === "first") this.#sentAtNews = traffic.sent;
+    // Others come out of the same device, and this peer speaks for itself.
+    else if (heard === "news" && !this.#speaksForItself) this.heard();
+    else if (heard === "silent") this.suspect();
+  }
+
+  get #speaksForItself(): boolean {
+    return this.#options.peer.tunnel.peers.length > 1 && this.#replies >= STEADY;
   }
 
   get peer(): Peer {
@@ -106,15 +141,46 @@ export class Dialler {
     peer.lastAuthentication = now;
     if (this.#unreplied > 0) this.#replies++;
     this.#unreplied = 0;
-    const waited = this.#unanswered > 0 || !peer.answered;
-    this.#answered();
-    // The pause of an unanswered one has begun: from here on it is the keepalive.
-    if (waited && this.#round === undefined && !this.#closed) {
-      clearTimeout(this.#timer);
-      this.#due = 0;
-      this.#schedule(false);
-    }
+    this.heard();
     return undefined;
+  }
+
+  /** Something came from this peer: it accepts us. */
+  heard(): void {
+    const { peer } = this.#options;
+    if (this.#closed) return;
+    const steady = peer.answered && !this.#suspected;
+    this.#unanswered = 0;
+    this.#suspected = false;
+    this.#sentAtNews = this.#listening?.last.sent ?? this.#sentAtNews;
+    this.#complaint = undefined;
+    if (!peer.answered && peer.wanted !== undefined) {
+      peer.answered = true;
+      this.#emit("authenticated", peer.wanted, null);
+    }
+    // It was asked often; now the keepalive will do.
+    if (!steady && !this.#proving && this.#provedAt !== undefined) {
+      this.#proveAt = after(this.#provedAt, this.#pause(false));
+      this.#sleep();
+    }
+  }
+
+  /** It should have been heard and was not: look where it is now, and authenticate. Again: once more. */
+  suspect(reason?: string): void {
+    const { peer, clock } = this.#options;
+    if (this.#closed || peer.config.role !== "dial" || peer.wanted === undefined) return;
+    if (reason !== undefined) this.#complain("unanswered", reason);
+    else if (this.#isFailing()) {
+      // It is asked again as it is; but not in an hour where somebody waits now.
+      const start = this.#provedAt ?? clock();
+      this.#proveAt = earlier(this.#proveAt, after(start, this.#pause(false)));
+      this.#sleep();
+      return;
+    }
+    if (!this.#suspected) this.#unanswered = 0;
+    this.#suspected = true;
+    this.#resolveAt = clock();
+    this.now();
   }
 
   close(): void {
@@ -122,95 +188,51 @@ export class Dialler {
     clearTimeout(this.#timer);
   }
 
-  #begin(): void {
+  /** Begins what is due and sleeps until something else is. */
+  #work(): void {
+    if (this.#closed) return;
+    const now = this.#options.clock();
+    if (!this.#proving && isDue(this.#proveAt, now)) void this.#prove();
+    // Not before it: a resolver may hang for minutes, and its questions may have to go through the tunnel.
+    if (!this.#resolving && isDue(this.#resolveAt, now)) void this.#resolve();
+    this.#sleep();
+  }
+
+  #sleep(): void {
     clearTimeout(this.#timer);
-    this.#round = this.#dial().finally(() => {
-      this.#round = undefined;
-      if (!this.#again) return;
-      this.#again = false;
-      this.now();
-    });
-  }
-
-  async #dial(): Promise<void> {
-    const { peer } = this.#options;
-    let failed = false;
-    try {
-      // What can't be counted now is no reason to let a NAT forget us.
-      await this.#look().catch(() => undefined);
-      const before = peer.wanted;
-      if (this.#mayResolve()) await this.#resolve();
-      if (this.#closed) return;
-      const due = this.#due === 0 || !sameEndpoint(before, peer.wanted);
-      if (due && peer.wanted !== undefined && peer.config.role === "dial") {
-        this.#due = 0;
-        await this.#prove(peer.wanted);
-      }
-    } catch (error) {
-      failed = true;
-      this.#complain("unanswered", error instanceof Error ? error.message : String(error));
-    }
-    if (!this.#closed) this.#schedule(failed);
-  }
-
-  /** Something came out of the tunnel since the last look: the other side accepts us. */
-  async #look(): Promise<void> {
-    const { traffic } = this.#options;
-    const now = await traffic();
-    const before = this.#traffic;
-    this.#traffic = now;
-    // The first look, or a device that was made anew and counts from 0.
-    if (before === undefined || now.sent < before.sent) this.#sentAtNews = now.sent;
-    if (before === undefined || now.received <= before.received) return;
-    // Others come out of the same device, and this peer speaks for itself.
-    if (this.#speaksForItself) return;
-    this.#answered();
-  }
-
-  get #speaksForItself(): boolean {
-    return this.#options.peer.tunnel.peers.length > 1 && this.#replies >= STEADY;
-  }
-
-  /** The other side has let us know that it accepts us. */
-  #answered(): void {
-    const { peer } = this.#options;
-    this.#unanswered = 0;
-    this.#sentAtNews = this.#traffic?.sent ?? 0n;
-    this.#complaint = undefined;
-    if (peer.answered || peer.wanted === undefined) return;
-    peer.answered = true;
-    this.#emit("authenticated", peer.wanted, null);
-  }
-
-  #mayResolve(): boolean {
-    const { peer } = this.#options;
-    const { resolveInterval } = peer.config;
-    if (peer.wanted === undefined || this.#resolvedFor === undefined) return true;
-    if (this.#unanswered >= PATIENCE && !peer.answered) return true;
-    return resolveInterval > 0 && this.#resolvedFor >= resolveInterval;
+    if (this.#closed) return;
+    const proveAt = this.#proving ? undefined : this.#proveAt;
+    const resolveAt = this.#resolving ? undefined : this.#resolveAt;
+    const next = Math.min(proveAt ?? Infinity, resolveAt ?? Infinity);
+    if (next === Infinity) return;
+    const wait = Math.max(0, Math.ceil(next - this.#options.clock()));
+    this.#timer = setTimeout(() => this.#work(), wait);
   }
 
   async #resolve(): Promise<void> {
-    const { peer, resolve, tunnels, settled } = this.#options;
-    const { endpoint } = peer.config;
-    if (endpoint === undefined) return;
+    const { peer, tunnels, settled, clock } = this.#options;
+    this.#resolving = true;
+    const before = peer.wanted;
     try {
-      const found = await resolve(
-        endpoint.host,
-        endpoint.port,
-        peer.answered ? peer.wanted?.address : undefined,
-      );
+      const found = await this.#lookUp();
       if (this.#closed) return;
-      this.#resolvedFor = 0;
       const stays = this.#hasMovedFrom(found);
       this.#found = found;
-      if (stays || tunnels.resolved(peer, found)) this.#unresolved = 0;
-      else this.#unresolved++;
+      const placed = stays || tunnels.resolved(peer, found);
+      this.#unresolved = placed ? 0 : this.#unresolved + 1;
       await settled();
     } catch (error) {
       this.#unresolved++;
       this.#complain("unresolved", error instanceof Error ? error.message : String(error));
     }
+    this.#resolving = false;
+    this.#resolveAt = after(clock(), this.#untilLookup());
+    // A new address has to be told who we are.
+    if (!sameEndpoint(before, peer.wanted)) {
+      this.#suspected = false;
+      this.#unanswered = 0;
+      this.now();
+    } else this.#work();
   }
 
   /** A peer that is simply there has said where: the name calls it back only when it gives another answer. */
@@ -225,13 +247,46 @@ export class Dialler {
     );
   }
 
-  async #prove(to: Endpoint): Promise<void> {
+  #lookUp(): Promise<Endpoint> {
+    const { peer, resolve } = this.#options;
+    const { host, port } = peer.config.endpoint ?? { host: "", port: 0 };
+    if (peer.wanted === undefined) return resolve(host, port);
+    const failing = this.#unanswered >= PATIENCE && this.#isFailing();
+    return resolve(host, port, { address: peer.wanted.address, failing });
+  }
+
+  async #prove(): Promise<void> {
+    const { peer, clock } = this.#options;
+    const to = peer.wanted;
+    this.#proveAt = undefined;
+    // One without an address is proven to once it has one.
+    if (peer.config.role !== "dial" || to === undefined) return;
+    this.#proving = true;
+    let failed = false;
+    try {
+      await this.#send(to);
+    } catch (error) {
+      failed = true;
+      this.#complain("unanswered", error instanceof Error ? error.message : String(error));
+    }
+    this.#proving = false;
+    const now = clock();
+    this.#provedAt = now;
+    // Whoever wished for one meanwhile has written it there.
+    this.#proveAt = earlier(this.#proveAt, after(now, this.#pause(failed)));
+    const patience = this.#suspected ? 2 : PATIENCE;
+    if (this.#isFailing() && this.#unanswered >= patience) this.#resolveAt = now;
+    this.#work();
+  }
+
+  async #send(to: Endpoint): Promise<void> {
     const { peer, signatures, source, send } = this.#options;
     const from = source();
     if (from === undefined) return;
     const { identity, secret, authTtl } = peer.config;
     const now = Date.now();
-    const payload = buildProof(identity, secret, now, randomBytes(4), signatures);
+    this.#lastProof = proofTime(this.#lastProof, now);
+    const payload = buildProof(identity, secret, this.#lastProof, randomBytes(4), signatures);
     this.#proofs = [payload, ...this.#proofs].slice(0, REMEMBERED);
     this.#unanswered++;
     if (this.#unreplied > 0 && !this.#speaksForItself) this.#replies = 0;
@@ -239,8 +294,7 @@ export class Dialler {
     await send(buildDatagram({ source: from, destination: to, payload }, authTtl), to);
     peer.lastAuthentication = now;
     // A tunnel through which nobody sends hears nothing either: that is no news.
-    const expectsNews = (this.#traffic?.sent ?? 0n) > this.#sentAtNews || this.#speaksForItself;
-    if (this.#unanswered >= PATIENCE && expectsNews) {
+    if (this.#unanswered >= PATIENCE && (this.#hasMissed() || this.#speaksForItself)) {
       peer.answered = false;
       const reason =
         "nothing comes back: is it up, is its UDP port open, do key, secret and clock match?";
@@ -248,35 +302,29 @@ export class Dialler {
     }
   }
 
-  #schedule(failed: boolean): void {
-    if (this.#due === 0) this.#due = this.#pause(failed);
-    const wait = Math.min(this.#due ?? Infinity, this.#untilLookup() ?? Infinity);
-    if (wait === Infinity) return;
-    this.#timer = setTimeout(() => {
-      if (this.#due !== undefined) this.#due = Math.max(0, this.#due - wait);
-      if (this.#resolvedFor !== undefined) this.#resolvedFor += wait;
-      this.#begin();
-    }, wait);
+  /** Something was sent through the tunnel after what came out of it last. */
+  #hasMissed(): boolean {
+    return (this.#listening?.last.sent ?? 0) > this.#sentAtNews;
   }
 
-  /** Milliseconds; undefined: not by time alone. */
-  #untilLookup(): number | undefined {
-    const { resolveInterval } = this.#options.peer.config;
-    if (resolveInterval === 0) return undefined;
-    const left = resolveInterval - (this.#resolvedFor ?? 0);
-    if (left > 0) return left;
-    // The last try failed.
-    const state = { unanswered: this.#unresolved, answered: false, keepalive: 0 };
+  #isFailing(): boolean {
+    return this.#suspected || !this.#options.peer.answered;
+  }
+
+  /** Milliseconds until the next authentication; undefined: not by time alone. */
+  #pause(failed: boolean): number | undefined {
+    const { peer } = this.#options;
+    const answered = peer.answered && !this.#suspected && !failed;
+    const { keepalive } = peer.config;
+    const state = { unanswered: this.#unanswered, answered, keepalive, missed: this.#hasMissed() };
     return nextPause(state, Math.random());
   }
 
-  #pause(failed: boolean): number | undefined {
-    const { peer } = this.#options;
-    const { keepalive, role } = peer.config;
-    if (role === "static" && peer.wanted !== undefined) return undefined;
-    const unanswered = Math.max(this.#unanswered, this.#unresolved);
-    const answered = peer.answered && !failed;
-    return nextPause({ unanswered, answered, keepalive }, Math.random());
+  #untilLookup(): number | undefined {
+    const { resolveInterval } = this.#options.peer.config;
+    if (this.#unresolved === 0) return resolveInterval === 0 ? undefined : resolveInterval;
+    const state = { unanswered: this.#unresolved, answered: false, keepalive: 0, missed: true };
+    return nextPause(state, Math.random());
   }
 
   /** Each complaint once, until something else happens. */
@@ -292,4 +340,16 @@ export class Dialler {
     const where = endpoint === undefined ? `${host}:${port}` : formatEndpoint(endpoint);
     emit({ event, tunnel: peer.tunnel.name, peer: peer.config.name, endpoint: where, reason });
   }
+}
+
+function after(start: number, pause: number | undefined): number | undefined {
+  return pause === undefined ? undefined : start + pause;
+}
+
+function earlier(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
+}
+
+function isDue(at: number | undefined, now: number): boolean {
+  return at !== undefined && at <= now;
 }

@@ -117,6 +117,7 @@ export function underlay(over: Partial<Underlay> = {}): Underlay {
   return {
     local: ipAddress("203.0.113.1"),
     device: undefined,
+    index: 2,
     mtu: 1500,
     port: 10_000,
     ...over,

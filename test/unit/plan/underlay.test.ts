@@ -11,8 +11,8 @@ import {
 } from "../../../src/plan/underlay.ts";
 import { listen, peer, prefix, tunnel } from "../../support/configuration.ts";
 
-const link = (name: string, mtu: number): Link => ({
-  index: 1,
+const link = (name: string, mtu: number, index = 1): Link => ({
+  index,
   name,
   kind: undefined,
   up: true,
@@ -44,7 +44,7 @@ const route = (device: string, over: Partial<Route> = {}): Route => ({
   ...over,
 });
 const host: Host = {
-  links: [link("lo", 65_536), link("eth0", 1500), link("wlan0", 1400)],
+  links: [link("lo", 65_536), link("eth0", 1500, 2), link("wlan0", 1400, 3)],
   addresses: [
     address("lo", "127.0.0.1"),
     address("eth0", "169.254.3.4"),
@@ -62,18 +62,22 @@ function of(where: ReturnType<typeof listen>, on: Host = host) {
 
 test("each way to write `listen`", () => {
   const port = 10_000;
-  const eth0 = { local: "203.0.113.1", mtu: 1500, port };
+  const eth0 = { local: "203.0.113.1", index: 2, mtu: 1500, port };
   const cases: [ReturnType<typeof listen>, object][] = [
     [listen(undefined), { ...eth0, device: undefined }],
     [
       listen(undefined, undefined, "wlan0"),
-      { local: "192.0.2.7", device: "wlan0", mtu: 1400, port },
+      { local: "192.0.2.7", device: "wlan0", index: 3, mtu: 1400, port },
     ],
     [listen("203.0.113.2"), { ...eth0, local: "203.0.113.2", device: undefined }],
     [listen("203.0.113.2", 1, "eth0"), { ...eth0, local: "203.0.113.2", device: "eth0" }],
     [listen("192.0.2.7", 1, "eth0"), { ...eth0, local: "192.0.2.7", device: "eth0" }],
     [listen("198.51.100.77"), { ...eth0, local: "198.51.100.77", device: undefined }],
-    [listen(undefined, 1, "ppp0"), { local: undefined, device: "ppp0", mtu: 1500, port }],
+    [
+      listen(undefined, 1, "ppp0"),
+      // What does not exist can't be bound to.
+      { local: undefined, device: undefined, index: undefined, mtu: 1500, port },
+    ],
   ];
   for (const [where, want] of cases) assert.deepEqual(of(where), want, JSON.stringify(where));
 });

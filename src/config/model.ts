@@ -83,6 +83,15 @@ export interface PeerConfig {
   /** Waited for: its authentications are answered. */
   readonly replyOnAuth: boolean;
   readonly resolveInterval: number;
+  /** An inner ping, for a dialled peer that never replies. */
+  readonly monitor: Monitor | undefined;
+}
+
+export interface Monitor {
+  readonly ping: IpAddress;
+  readonly interval: number;
+  /** So many pings in a row without an answer, and it is looked up and authenticated to again. */
+  readonly failures: number;
 }
 
 /**

@@ -20,6 +20,7 @@ import { Writer } from "../tunnel/writer.ts";
 import type { Signatures } from "../wire/signatures.ts";
 import { Diallers } from "./diallers.ts";
 import { bootId, Marks } from "./marks.ts";
+import { startMonitors } from "./monitors.ts";
 import { openReception, type Reception } from "./reception.ts";
 import { Surroundings } from "./surroundings.ts";
 import { followWorld } from "./world.ts";
@@ -233,7 +234,7 @@ export class Instance {
       reception: this.#reception,
       onError: (error) => this.#complain(error),
     });
-    this.#closers.push(stop);
+    this.#closers.push(stop, startMonitors(this.#peers.all(), this.#diallers));
   }
 
   #situation(): Situation {

@@ -3,6 +3,8 @@ declare module "raw-socket" {
   export interface Socket {
     /** Errors of the poll; the package closes the socket after the listeners have run. */
     on(event: "error", listener: (error: Error) => void): this;
+    /** A packet from its IP header on; the memory is used again. */
+    on(event: "message", listener: (packet: Buffer, source: string) => void): this;
     /** A number is set as a 32-bit integer; a buffer with its length as it is. Throws strerror's text. */
     setOption(level: number, option: number, value: number): void;
     setOption(level: number, option: number, value: Buffer, length: number): void;

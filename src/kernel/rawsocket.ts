@@ -1,19 +1,29 @@
 /**
- * Sends whole IPv4 packets (raw(7)), through the package raw-socket: the only way to send from a UDP
- * port that a FOU listener holds.
+ * raw(7), through the package raw-socket. Whole IPv4 packets: the only way to send from a UDP port that a
+ * FOU listener holds. And ICMP echo through one device.
  */
+import { endianness } from "node:os";
 import rawSocket, { type Socket } from "raw-socket";
+import type { IpAddress } from "../net/address.ts";
 
 /**
  * IPPROTO_RAW: the header is ours, and nothing is received. Never protocol 17, whose sockets get a copy
  * of every UDP packet of the host.
  */
 const IPPROTO_RAW = 255;
+const IPPROTO_ICMP = 1;
 
 // include/uapi/asm-generic/socket.h
 const SOL_SOCKET = 1;
 const SO_BINDTODEVICE = 25;
 const SO_MARK = 36;
+const SOL_RAW = 255;
+
+// include/uapi/linux/icmp.h: a socket option whose bits are the types that are NOT handed over.
+const ICMP_FILTER = 1;
+const ALL_BUT_ECHO_REPLIES = Buffer.from([0xfe, 0xff, 0xff, 0xff]);
+const ECHO_REPLIES_ALONE =
+  endianness() === "LE" ? ALL_BUT_ECHO_REPLIES : Buffer.from(ALL_BUT_ECHO_REPLIES).reverse();
 
 /** How long a packet may wait for the socket to become writable before its promise rejects. */
 const sendTimeout = 2000;
@@ -127,6 +137,54 @@ class RawSocketSender implements RawSender {
   #abandon(text: string, code?: string): void {
     for (const settle of [...this.#waiting]) settle(new RawSocketError("send", text, code));
   }
+}
+
+export interface EchoSocket {
+  /** An ICMP message; what comes of it nobody hears. */
+  send(message: Buffer, to: IpAddress): void;
+  /** Idempotent. */
+  close(): void;
+}
+
+/**
+ * Sends ICMP by this device alone, and hands over the echo replies that come by it, from their IP header
+ * on and valid until the callback returns: everybody's on this host, so look whose they are. Throws
+ * {@link RawSocketError}, ENODEV where there is no such device.
+ */
+export function openEchoSocket(device: string, onPacket: (packet: Buffer) => void): EchoSocket {
+  let socket: Socket | undefined = attempt("socket", () =>
+    rawSocket.createSocket({ protocol: IPPROTO_ICMP }),
+  );
+  const close = (): void => {
+    const open = socket;
+    socket = undefined;
+    open?.close();
+  };
+  socket.on("error", close);
+  try {
+    setEchoOptions(socket, device);
+  } catch (error) {
+    close();
+    throw error;
+  }
+  socket.on("message", (packet) => {
+    if (socket !== undefined) onPacket(packet);
+  });
+  return {
+    send(message, to) {
+      socket?.send(message, 0, message.length, to, () => undefined);
+    },
+    close,
+  };
+}
+
+function setEchoOptions(socket: Socket, device: string): void {
+  const name = Buffer.from(`${device}\0`);
+  attempt(`SO_BINDTODEVICE ${device}`, () =>
+    socket.setOption(SOL_SOCKET, SO_BINDTODEVICE, name, name.length),
+  );
+  const filter = ECHO_REPLIES_ALONE;
+  attempt("ICMP_FILTER", () => socket.setOption(SOL_RAW, ICMP_FILTER, filter, filter.length));
 }
 
 function attempt<T>(operation: string, action: () => T): T {

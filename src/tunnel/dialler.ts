@@ -120,7 +120,9 @@ export class Dialler {
   }
 
   get #speaksForItself(): boolean {
-    return this.#options.peer.tunnel.peers.length > 1 && this.#replies >= STEADY;
+    const { config, tunnel } = this.#options.peer;
+    if (tunnel.peers.length === 1) return false;
+    return this.#replies >= STEADY || config.monitor !== undefined;
   }
 
   get peer(): Peer {

@@ -1,5 +1,6 @@
 /** Outer IPv4 and UDP headers: built for a raw socket, read from what a queue hands over. */
 import { addressBytes, addressFromBytes, type Endpoint, familyOf } from "../net/address.ts";
+import { checksum, onesSum } from "./checksum.ts";
 
 const ipHeaderLength = 20;
 const udpHeaderLength = 8;
@@ -77,20 +78,4 @@ function endpoint(bytes: Buffer, port: number): Endpoint | undefined {
   const address = addressFromBytes(bytes);
   if (first === 0 || first >= 224 || port === 0 || address === undefined) return undefined;
   return { address, port };
-}
-
-/** The Internet checksum (RFC 1071) of the bytes and what was summed before them. */
-function checksum(bytes: Uint8Array, before: number): number {
-  let sum = onesSum(bytes, before);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return ~sum & 0xffff;
-}
-
-/** Big-endian 16-bit words, added up without folding: 64 kB stay below 2^31. */
-function onesSum(bytes: Uint8Array, before: number): number {
-  let sum = before;
-  for (let i = 0; i < bytes.length; i += 2) {
-    sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);
-  }
-  return sum;
 }

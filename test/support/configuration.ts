@@ -59,6 +59,7 @@ export function peer(name: string, over: Partial<PeerConfig> = {}): PeerConfig {
     authTtl: 64,
     replyOnAuth: false,
     resolveInterval: 300_000,
+    monitor: undefined,
     ...over,
   };
 }

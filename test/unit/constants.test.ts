@@ -16,6 +16,7 @@ const FOLDERS = ["kernel", "netlink"];
 const HEADERS = [
   "sys/socket.h",
   "linux/in.h",
+  "linux/icmp.h",
   "linux/if.h",
   "linux/if_addr.h",
   "linux/if_link.h",
@@ -35,7 +36,7 @@ const HEADERS = [
 
 /** Names that begin so are the kernel's; others (SLOT_BYTES, READ_AT_ONCE) are ours. */
 const KERNEL =
-  /^(AF|CTRL|FIB_RULE|FOU|FR|FRA|GENL|IFA|IFF|IFLA|IPPROTO|NDA|NETLINK|NF|NFNETLINK|NFNL|NFNLGRP|NFPROTO|NFQA|NFQNL|NFT|NFTA|NHA|NLA|NLM|NLMSG|NLMSGERR|NTF|NUD|RT|RTA|RTEXT|RTM|RTN|RTNH|RTNLGRP|RTPROT|SO|SOL|TUNNEL)_/;
+  /^(AF|CTRL|FIB_RULE|FOU|FR|FRA|GENL|ICMP|IFA|IFF|IFLA|IPPROTO|NDA|NETLINK|NF|NFNETLINK|NFNL|NFNLGRP|NFPROTO|NFQA|NFQNL|NFT|NFTA|NHA|NLA|NLM|NLMSG|NLMSGERR|NTF|NUD|RT|RTA|RTEXT|RTM|RTN|RTNH|RTNLGRP|RTPROT|SO|SOL|TUNNEL)_/;
 
 /** Sizes of structs by the names that we give them, and what differs from the headers on purpose. */
 const EXPRESSIONS: Readonly<Record<string, string>> = {

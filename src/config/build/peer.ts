@@ -1,7 +1,7 @@
 /** One peer: who dials whom, who proves what and how, and whether the keys make sense together. */
-import { parseAddress } from "../../net/address.ts";
+import { contains, parseAddress } from "../../net/address.ts";
 import { Complaint } from "../complaint.ts";
-import type { Identity, PeerConfig, Proof } from "../model.ts";
+import type { Identity, Monitor, PeerConfig, Proof } from "../model.ts";
 import type { Note, Problems } from "../problems.ts";
 import type { PeerPart } from "../schema/peer.ts";
 import { readKey } from "../schema/scalars.ts";
@@ -55,6 +55,7 @@ export function buildPeer(name: string, part: PeerPart, context: PeerContext): P
     authTtl: part.authTtl ?? 64,
     replyOnAuth: part.replyOnAuth ?? false,
     resolveInterval: part.resolveInterval ?? 5 * minute,
+    monitor: part.monitor && monitorOf(part.monitor),
   });
 }
 
@@ -137,6 +138,15 @@ function checkKeys(part: PeerPart, role: PeerConfig["role"], context: PeerContex
   if (role !== "dial" && (part.keepalive ?? 0) > 0) {
     complain("keepalive", "a keepalive to a peer that we do not dial", "remove it, or write 0");
   }
+  if (part.monitor !== undefined && role !== "dial") {
+    complain("monitor", "a monitor of a peer that we do not dial", "remove it", { at: "key" });
+  }
+  const { ping } = part.monitor ?? {};
+  const accepted = part.allowedIPs?.some((prefix) => ping && contains(prefix, ping)) ?? true;
+  if (ping !== undefined && !accepted) {
+    const mend = "ping an address of theirs, or add it to allowedIPs";
+    problems.add([...path, "monitor", "ping"], new Complaint("outside the allowedIPs", mend));
+  }
   if (role !== "wait" && (part.authLifetime ?? 0) > 0) {
     complain(
       "authLifetime",
@@ -156,6 +166,10 @@ function checkKeys(part: PeerPart, role: PeerConfig["role"], context: PeerContex
       at: "key",
     });
   }
+}
+
+function monitorOf({ ping, interval, failures }: NonNullable<PeerPart["monitor"]>): Monitor {
+  return Object.freeze({ ping, interval: interval ?? 10 * second, failures: failures ?? 3 });
 }
 
 /** Its token must reach us, whatever form its packets take: see {@link passesForData}. */

@@ -11,7 +11,7 @@ import {
   text,
   wantMapping,
 } from "./leaf.ts";
-import { readDuration, readEndpoint, readPrefix } from "./scalars.ts";
+import { readDuration, readEndpoint, readPrefix, readUnicast } from "./scalars.ts";
 
 const wantDuration = "want a duration: 500ms, 27s, 5m, 1h";
 
@@ -24,6 +24,12 @@ const duration = () =>
     const value = readDuration(written);
     return value === 0 ? new Complaint("a duration of 0", "want more than 0") : value;
   });
+
+function readInterval(written: string): number | Complaint {
+  const value = readDuration(written);
+  if (value instanceof Complaint || value >= 1000) return value;
+  return new Complaint("less than a second", "want at least 1s");
+}
 
 export const protocol = () =>
   z
@@ -108,12 +114,30 @@ export const peerShape = {
   resolveInterval: durationOrZero()
     .optional()
     .describe("The endpoint's name is resolved again this often; 0: on failure only. Default 5m."),
+  monitor: z
+    .strictObject(
+      {
+        ping: text(new Complaint("no IP address", "write 172.28.0.1"), readUnicast).describe(
+          "The peer's inner address, to which it answers an ICMP echo.",
+        ),
+        interval: text(new Complaint("no duration", wantDuration), readInterval)
+          .optional()
+          .describe("How often it is asked; at least 1s. Default 10s."),
+        failures: integer(1, 1000)
+          .optional()
+          .describe("So many in a row without an answer are a failure. Default 3."),
+      },
+      wantMapping("write { ping: 172.28.0.1 }"),
+    )
+    .optional()
+    .describe(
+      "An inner ping for a dialled peer that never replies; on failure its name is resolved and we authenticate again.",
+    ),
   replyOnAuth: flag()
     .optional()
     .describe(
       "Answer each authentication that is taken: signed where there are our privateKey and its publicKey, else with its own bytes in reverse. Default false.",
     ),
-  monitor: notYet("monitor", "An inner ping for dialled peers that never reply."),
   heartbeat: notYet("heartbeat", "footunnel's heartbeat on a second UDP port."),
 };
 

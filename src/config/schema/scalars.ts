@@ -69,7 +69,7 @@ export function readInterfaceName(name: string): string | Complaint {
 const noIpv6 = new Complaint("IPv6 is not supported yet by this version", "write an IPv4 address");
 
 /** What a host can have as its address. */
-function readUnicast(text: string): IpAddress | Complaint {
+export function readUnicast(text: string): IpAddress | Complaint {
   const address = parseAddress(text);
   if (address === undefined) return new Complaint("no IP address", "write one such as 203.0.113.1");
   if (familyOf(address) === "ipv6") return noIpv6;

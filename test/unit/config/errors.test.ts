@@ -308,7 +308,7 @@ describe("keys", () => {
         `a.yaml:3:5: \`${key}\` is not supported yet by this version (tunnels.t.${key}): remove it`,
       ]);
     }
-    for (const key of ["monitor", "heartbeat"]) {
+    for (const key of ["heartbeat"]) {
       assert.deepEqual(complaints({ "a.yaml": peer("token: x", `${key}: { port: 1 }`) }), [
         `a.yaml:5:7: \`${key}\` is not supported yet by this version (tunnels.t.peers.p.${key}): remove it`,
       ]);
@@ -342,6 +342,22 @@ describe("values", () => {
       `a.yaml:5:17: protocol auto is not supported yet by this version (${p}.protocol): write 1`,
       `a.yaml:6:17: IPv6 is not supported yet by this version (${p}.endpoint): write an IPv4 address`,
       `a.yaml:7:20: IPv6 is not supported yet by this version (${p}.allowedIPs[0]): write an IPv4 address`,
+    ],
+    [
+      "a monitor",
+      peer(
+        "token: x",
+        "endpoint: 192.0.2.1:1",
+        "monitor: { ping: hub, interval: 500ms, failures: 0 }",
+      ),
+      `a.yaml:6:24: no IP address (${p}.monitor.ping): write one such as 203.0.113.1`,
+      `a.yaml:6:39: less than a second (${p}.monitor.interval): want at least 1s`,
+      `a.yaml:6:56: no such number (${p}.monitor.failures): want a whole number, 1 to 1000`,
+    ],
+    [
+      "a monitor of nothing",
+      peer("token: x", "endpoint: 192.0.2.1:1", "monitor: 172.28.0.1"),
+      `a.yaml:6:16: no mapping (${p}.monitor): write { ping: 172.28.0.1 }`,
     ],
     [
       "numbers",
@@ -700,6 +716,21 @@ describe("peers", () => {
       "one token twice",
       peers("token: x, allowedIPs: [10.0.0.1]", "tokenBase64: eA==, allowedIPs: [10.0.0.2]"),
       `a.yaml:5:7: the same proof as a, on one port (${t}.b): every peer needs its own`,
+    ],
+    [
+      "a monitor of a peer that we wait for",
+      peer("token: x", "monitor: { ping: 172.28.0.1 }"),
+      `a.yaml:5:7: a monitor of a peer that we do not dial (${t}.p.monitor): remove it`,
+    ],
+    [
+      "a monitor that its peer's own filter keeps from being answered",
+      peer(
+        "token: x",
+        "endpoint: 192.0.2.1:1",
+        "allowedIPs: [172.28.0.1/32]",
+        "monitor: { ping: 172.28.0.2 }",
+      ),
+      `a.yaml:7:24: outside the allowedIPs (${t}.p.monitor.ping): ping an address of theirs, or add it to allowedIPs`,
     ],
     [
       "keys of the other side",

@@ -106,7 +106,20 @@ tunnels:
       authTtl: 64,
       replyOnAuth: false,
       resolveInterval: 300_000,
+      monitor: undefined,
     });
+  });
+
+  it("fills in a monitor", () => {
+    const monitor = (text: string) => {
+      const peer = `{ endpoint: "192.0.2.1:1", token: x, monitor: ${text} }`;
+      return load({ "a.yaml": `tunnels: { t: { peers: { p: ${peer} } } }` }).tunnels[0]?.peers[0]
+        ?.monitor;
+    };
+    const ping = "172.28.0.1";
+    assert.deepEqual(monitor(`{ ping: ${ping} }`), { ping, interval: 10_000, failures: 3 });
+    const own = { ping, interval: 1000, failures: 1 };
+    assert.deepEqual(monitor(`{ ping: ${ping}, interval: 1s, failures: 1 }`), own);
   });
 
   it("reads every key that this version supports", () => {

@@ -78,7 +78,7 @@ describe("jsonSchema", () => {
       "clampMss",
       "directory",
     ]);
-    assert.deepEqual(later(peer), ["monitor", "heartbeat"]);
+    assert.deepEqual(later(peer), ["heartbeat"]);
     for (const secret of ["secret", "token", "tokenBase64", "privateKey"]) {
       assert.equal(child(peer, secret).type, "string");
       assert.equal(child(peer, `${secret}File`).type, "string");

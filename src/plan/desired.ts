@@ -1,7 +1,7 @@
 /** Configuration and situation → everything that should be in the kernel. Pure. */
 import type { Configuration, TunnelConfig } from "../config/model.ts";
 import { formOfTunnel } from "./form.ts";
-import { fullTunnelOf, fullTunnelRules, markOf } from "./full-tunnel.ts";
+import { markOf } from "./full-tunnel.ts";
 import type { Gate } from "./gate.ts";
 import { gateOf } from "./gate-of.ts";
 import { assignIds, type Ids, peerKey } from "./ids.ts";
@@ -43,7 +43,6 @@ export function contextOf(
 
 function tunnelResources(context: TunnelContext, situation: Situation): Resource[] {
   const { tunnel, underlay } = context;
-  const full = fullTunnelOf(tunnel);
   const resources: Resource[] = [...guardRoutes(context), ...addresses(context)];
   if (formOfTunnel(tunnel) === "hub") {
     // The port to send to comes from the gate's map, by outer address; this one is never seen outside.
@@ -56,7 +55,6 @@ function tunnelResources(context: TunnelContext, situation: Situation): Resource
     const known = situation.endpoints.get(peerKey(tunnel.name, peer.name));
     resources.push(...endpointResources(context, peer, known), ...peerRoutes(context, peer));
   }
-  if (full !== undefined) resources.push(...fullTunnelRules(tunnel, full, context));
   return resources;
 }
 

@@ -3,13 +3,16 @@
  * the outer packets, a table of its own for the default route, a rule that sends everything unmarked
  * there, and before it one that lets every route of the main table but the default one win.
  */
-import type { TunnelConfig } from "../config/model.ts";
+import type { PeerConfig, TunnelConfig } from "../config/model.ts";
+import { type IpAddress, type Prefix, parseAddress } from "../net/address.ts";
+import type { Rule } from "../net/objects.ts";
 import { hash } from "./ids.ts";
 import { protocolOf } from "./ownership.ts";
 import type { RuleResource } from "./resources.ts";
 
 const MAIN = 254;
 /** Just before the main table's own rule (32766). */
+const PRIORITY_PEER = 32763;
 const PRIORITY_MAIN = 32764;
 const PRIORITY_TUNNEL = 32765;
 
@@ -20,10 +23,7 @@ export interface FullTunnel {
 
 /** undefined: no peer of this tunnel has a default route. */
 export function fullTunnelOf(tunnel: TunnelConfig): FullTunnel | undefined {
-  const wanted = tunnel.peers.some((peer) =>
-    peer.allowedIPs?.some((prefix) => prefix.length === 0),
-  );
-  if (!wanted) return undefined;
+  if (!tunnel.peers.some(isFull)) return undefined;
   // Above the tables that people write by hand; the same after a restart.
   const own = 0x4900_0000 + (hash(tunnel.name) & 0xffff);
   // Mark 0 marks nothing, and tables 253 to 255 are the kernel's.
@@ -36,37 +36,55 @@ export function markOf(tunnel: TunnelConfig): number {
   return fullTunnelOf(tunnel)?.mark ?? tunnel.fwmark ?? 0;
 }
 
-/** @param of The name of our nf_tables table, which says whose rules they are. */
+/** The peer that everything goes to. */
+export function isFull({ allowedIPs }: PeerConfig): boolean {
+  return allowedIPs?.some((prefix) => prefix.length === 0) ?? false;
+}
+
+export interface FullTunnelRoute {
+  /** Name of our nf_tables table, which says whose rules they are. */
+  readonly table: string;
+  readonly peer: PeerConfig;
+  /** Our outer address; undefined while there is none. */
+  readonly local: IpAddress | undefined;
+  /** The peer's, as far as it is known. */
+  readonly remote: IpAddress | undefined;
+}
+
+/**
+ * None before the peer's name has been resolved for the first time: the question has to get out. From then
+ * on it is asked through the tunnel like everything else.
+ */
 export function fullTunnelRules(
   tunnel: TunnelConfig,
   { mark, table }: FullTunnel,
-  of: { readonly table: string },
+  { table: owner, peer, local, remote }: FullTunnelRoute,
 ): RuleResource[] {
-  const rule = { from: undefined, to: undefined, protocol: protocolOf(of.table) };
-  return [
+  const named = peer.endpoint !== undefined && parseAddress(peer.endpoint.host) === undefined;
+  if (named && remote === undefined) return [];
+  const rule = {
+    ...{ from: undefined, to: undefined, fwmark: undefined, invert: false },
+    ...{ suppressPrefixLength: undefined, protocol: protocolOf(owner) },
+  };
+  const specs: Rule[] = [
+    { ...rule, priority: PRIORITY_MAIN, table: MAIN, suppressPrefixLength: 0 },
     {
-      object: "rule",
-      tunnel: tunnel.name,
-      spec: {
-        ...rule,
-        priority: PRIORITY_MAIN,
-        fwmark: undefined,
-        invert: false,
-        table: MAIN,
-        suppressPrefixLength: 0,
-      },
-    },
-    {
-      object: "rule",
-      tunnel: tunnel.name,
-      spec: {
-        ...rule,
-        priority: PRIORITY_TUNNEL,
-        fwmark: { value: mark, mask: 0xffff_ffff },
-        invert: true,
-        table,
-        suppressPrefixLength: undefined,
-      },
+      ...rule,
+      priority: PRIORITY_TUNNEL,
+      fwmark: { value: mark, mask: 0xffff_ffff },
+      invert: true,
+      table,
     },
   ];
+  if (local !== undefined && remote !== undefined) {
+    // What comes from the peer carries no mark, and the way back to it is what strict rp_filter looks for
+    // (net/ipv4/fib_frontend.c, __fib_validate_source). Nobody else sends from our outer address to it.
+    const [from, to] = [host(local), host(remote)];
+    specs.push({ ...rule, priority: PRIORITY_PEER, from, to, table: MAIN });
+  }
+  return specs.map((spec) => ({ object: "rule", tunnel: tunnel.name, spec }));
+}
+
+function host(address: IpAddress): Prefix {
+  return { address, length: 32 };
 }

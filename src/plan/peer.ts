@@ -3,10 +3,17 @@ import type { PeerConfig, TunnelConfig } from "../config/model.ts";
 import { type IpAddress, type Prefix, parsePrefix } from "../net/address.ts";
 import type { Nexthop } from "../net/objects.ts";
 import { formOfTunnel } from "./form.ts";
+import { fullTunnelOf, fullTunnelRules, isFull } from "./full-tunnel.ts";
 import type { GatePeer } from "./gate.ts";
 import { type Ids, idOf, nexthopId, peerKey, placeholder } from "./ids.ts";
 import { aliasOf, protocolOf } from "./ownership.ts";
-import type { FouResource, LinkResource, NexthopResource, Resource } from "./resources.ts";
+import type {
+  FouResource,
+  LinkResource,
+  NexthopResource,
+  Resource,
+  RuleResource,
+} from "./resources.ts";
 import type { KnownEndpoint, Underlay } from "./situation.ts";
 
 const ANY: Prefix = parsePrefix("0.0.0.0/0") ?? { address: "0.0.0.0" as IpAddress, length: 0 };
@@ -32,8 +39,20 @@ export function endpointResources(
   peer: PeerConfig,
   known: KnownEndpoint | undefined,
 ): Resource[] {
-  if (formOfTunnel(context.tunnel) === "hub") return [nexthop(context, peer, known)];
-  return [linkOfDirect(context, peer, known), ...listenerOfDirect(context, known)];
+  const rules = rulesOf(context, peer, known);
+  if (formOfTunnel(context.tunnel) === "hub") return [nexthop(context, peer, known), ...rules];
+  return [linkOfDirect(context, peer, known), ...listenerOfDirect(context, known), ...rules];
+}
+
+function rulesOf(
+  { tunnel, table, underlay }: TunnelContext,
+  peer: PeerConfig,
+  known: KnownEndpoint | undefined,
+): RuleResource[] {
+  const full = isFull(peer) ? fullTunnelOf(tunnel) : undefined;
+  if (full === undefined) return [];
+  const remote = known?.endpoint.address;
+  return fullTunnelRules(tunnel, full, { table, peer, local: underlay.local, remote });
 }
 
 export function gatePeer(

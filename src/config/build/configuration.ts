@@ -41,10 +41,11 @@ export function buildConfiguration(part: FilePart, problems: Problems): Configur
   });
 }
 
-/** An interface, and a place to listen, belong to one tunnel. */
+/** An interface, a place to listen, and everything that has no other way, belong to one tunnel. */
 function checkTunnels(tunnels: readonly TunnelConfig[], problems: Problems): void {
   const interfaces = new Map<string, string>();
   const places = new Map<string, string>();
+  let everything: string | undefined;
   for (const tunnel of tunnels) {
     const path = ["tunnels", tunnel.name];
     const sameInterface = interfaces.get(tunnel.interface);
@@ -53,6 +54,18 @@ function checkTunnels(tunnels: readonly TunnelConfig[], problems: Problems): voi
       problems.add([...path, "interface"], new Complaint(what, "choose another name"));
     }
     interfaces.set(tunnel.interface, tunnel.name);
+
+    const full = tunnel.peers.find(({ allowedIPs }) =>
+      allowedIPs?.some(({ length }) => length === 0),
+    );
+    if (full !== undefined && everything !== undefined) {
+      // Each would take the other's outer packets.
+      const what = `0.0.0.0/0 goes to the tunnel ${formatName(everything)} already`;
+      const mend = "give it to one tunnel, and networks to the others";
+      problems.add([...path, "peers", full.name, "allowedIPs"], new Complaint(what, mend), {
+        at: "key",
+      });
+    } else if (full !== undefined) everything = tunnel.name;
 
     const { address, port, device } = tunnel.listen;
     if (port === undefined) continue;

@@ -799,6 +799,11 @@ describe("tunnels beside each other", () => {
       two("listen: '192.0.2.1:1@a'", "listen: '192.0.2.1:1@b'"),
       "a.yaml:3:16: the tunnel t listens at the same address on port 1 already (tunnels.u.listen): choose another port",
     ],
+    [
+      "everything through two tunnels",
+      `tunnels:\n  t: { listen: ':1', peers: { p: { token: x, allowedIPs: [0.0.0.0/0] } } }\n  u: { listen: ':2', peers: { p: { token: x, allowedIPs: [10.0.0.0/8, 0.0.0.0/0] } } }\n`,
+      "a.yaml:3:46: 0.0.0.0/0 goes to the tunnel t already (tunnels.u.peers.p.allowedIPs): give it to one tunnel, and networks to the others",
+    ],
     ["two ports", two("listen: ':1'", "listen: ':2'")],
     ["two addresses", two("listen: '192.0.2.1:1'", "listen: '192.0.2.2:1'")],
     ["two devices", two("listen: '@a'", "listen: '@b'")],

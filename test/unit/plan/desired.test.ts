@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Configuration, TunnelConfig } from "../../../src/config/model.ts";
+import type { Configuration, PeerConfig, TunnelConfig } from "../../../src/config/model.ts";
 import { formatPrefix } from "../../../src/net/address.ts";
 import { describe } from "../../../src/plan/describe.ts";
 import { desiredState } from "../../../src/plan/desired.ts";
+import { diff } from "../../../src/plan/diff.ts";
 import { fullTunnelOf } from "../../../src/plan/full-tunnel.ts";
 import { assignIds, idOf, nexthopId, placeholder } from "../../../src/plan/ids.ts";
 import { keyOf, type Resource } from "../../../src/plan/resources.ts";
@@ -208,13 +209,45 @@ test("full tunnel: a table of its own with route and guard, two rules, the mark 
     `unreachable 0.0.0.0/0 - ${full.table} ${worst}`,
     `unreachable 10.0.0.0/8 - 254 ${worst}`,
   ]);
-  const { of } = resources(config);
+  const endpoints = { "t/hub": known("198.51.100.1:10000") };
+  const { of } = resources(config, endpoints);
   assert.equal(of("link")[0]?.ipip.fwmark, full.mark);
-  const rules = resources(config).all.filter(({ object }) => object === "rule");
+  const rules = resources(config, endpoints).all.filter(({ object }) => object === "rule");
   assert.deepEqual(rules.map(describe), [
     "priority 32764 lookup main suppress_prefixlength 0",
     `priority 32765 not fwmark ${full.mark} lookup ${full.table}`,
+    "priority 32763 from 203.0.113.1/32 to 198.51.100.1/32 lookup main",
   ]);
+});
+
+test("full tunnel: nothing is sent into it before the name of its peer is known", () => {
+  const allowedIPs = [prefix("0.0.0.0/0")];
+  const rules = (over: Partial<PeerConfig>, endpoints = {}) =>
+    resources(configuration([tunnel("t", [dialled("hub", { allowedIPs, ...over })])]), endpoints)
+      .all.filter(({ object }) => object === "rule")
+      .map(describe).length;
+  assert.equal(rules({}), 0, "its name has to be asked for first");
+  assert.equal(rules({}, { "t/hub": known("198.51.100.1:10000") }), 3);
+  const address = { endpoint: { host: "198.51.100.1", port: 10_000 } };
+  assert.equal(rules(address), 2, "an address needs no asking: nothing ever leaves in clear");
+  assert.equal(rules({ role: "wait", endpoint: undefined }), 2);
+});
+
+test("full tunnel: a peer that moves takes its rule along, and no other", () => {
+  const config = configuration([
+    tunnel("t", [dialled("hub", { allowedIPs: [prefix("0.0.0.0/0")] })]),
+  ]);
+  const at = (endpoint: string) => resources(config, { "t/hub": known(endpoint) }).all;
+  const steps = diff(at("198.51.100.9:10000"), at("198.51.100.1:10000"));
+  assert.deepEqual(
+    steps.flatMap(({ action, resource, what }) =>
+      resource.object === "rule" ? [`${action} ${what}`] : [],
+    ),
+    [
+      "remove priority 32763 from 203.0.113.1/32 to 198.51.100.1/32 lookup main",
+      "add priority 32763 from 203.0.113.1/32 to 198.51.100.9/32 lookup main",
+    ],
+  );
 });
 
 test("full tunnel: a mark of the operator's is kept, but never makes a table of the kernel's own", () => {
@@ -229,14 +262,6 @@ test("full tunnel: a mark of the operator's is kept, but never makes a table of 
   assert.equal(withMark(254).mark, 254);
   assert.ok(withMark(254).table > 255);
   assert.notEqual(withMark(0).mark, 0);
-});
-
-test("two full tunnels share the rule for the main table", () => {
-  const dial = () => [dialled("hub", { allowedIPs: [prefix("0.0.0.0/0")] })];
-  const config = configuration([tunnel("a", dial()), tunnel("b", dial())]);
-  const all = desiredState(config, situation(config)).resources;
-  const keys = all.filter(({ object }) => object === "rule").map(keyOf);
-  assert.equal(new Set(keys).size, 3);
 });
 
 test("a tunnel without an underlay is a mistake of ours, said so", () => {

@@ -1,8 +1,9 @@
 /** What stands in the way of a start, or is worth a word, found by looking. Pure. */
 import type { Configuration } from "../config/model.ts";
-import { formatEndpoint } from "../net/address.ts";
+import { contains, formatEndpoint, formatPrefix } from "../net/address.ts";
 import { exitCode, Failure, type FailureCode } from "../net/failure.ts";
 import { formOfTunnel } from "../plan/form.ts";
+import { peerKey } from "../plan/ids.ts";
 import { tunnelOfAlias } from "../plan/ownership.ts";
 import type { Situation } from "../plan/situation.ts";
 import type { Observation } from "./observation.ts";
@@ -35,6 +36,7 @@ export function findingsOf(
     ...listenerFindings(configuration, observation, situation),
     ...hubFindings(configuration, situation),
     ...listenFindings(configuration, observation, situation),
+    ...loopFindings(configuration, situation),
     ...silenceFindings(configuration),
     ...proofFindings(configuration),
   ];
@@ -169,6 +171,23 @@ function listenFindings(
       );
     }
     return findings;
+  });
+}
+
+/** Outer packets that would go into their own tunnel; `0.0.0.0/0` alone has rules that keep them out. */
+function loopFindings(configuration: Configuration, { endpoints }: Situation): Finding[] {
+  return configuration.tunnels.flatMap(({ name, peers }) => {
+    const prefixes = peers
+      .flatMap(({ allowedIPs }) => allowedIPs ?? [])
+      .filter(({ length }) => length > 0);
+    return peers.flatMap((peer) => {
+      const outer = endpoints.get(peerKey(name, peer.name))?.endpoint.address;
+      const around = prefixes.find((prefix) => outer !== undefined && contains(prefix, outer));
+      if (outer === undefined || around === undefined) return [];
+      const message = `tunnel ${name}: the allowedIPs ${formatPrefix(around)} contain ${outer}, where ${peer.name} is reached: without a narrower route outside, what goes there loops`;
+      const mend = "write 0.0.0.0/0 for everything, or leave that address out";
+      return [warning("outer-loop", message, mend)];
+    });
   });
 }
 

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { findingsOf } from "../../../src/apply/findings.ts";
+import {
+  configuration,
+  dialled,
+  known,
+  prefix,
+  situation,
+  tunnel,
+} from "../../support/configuration.ts";
+import { devices } from "../../support/devices.ts";
+
+/** Codes of what is found on a host that has nothing. */
+function found(allowedIPs: readonly string[], endpoint?: string): string[] {
+  const config = configuration([
+    tunnel("t", [dialled("hub", { allowedIPs: allowedIPs.map(prefix) })]),
+  ]);
+  const observation = {
+    ...{ devices: devices(), links: [], addresses: [], routes: [], listeners: [], resources: [] },
+    ruleset: { kind: "absent" } as const,
+  };
+  const endpoints = endpoint === undefined ? {} : { "t/hub": known(endpoint) };
+  return findingsOf(config, observation, situation(config, endpoints)).map(({ code }) => code);
+}
+
+test("outer packets that would go into their own tunnel", () => {
+  const loops = (allowed: string[], endpoint?: string) =>
+    found(allowed, endpoint).includes("outer-loop");
+  assert.equal(loops(["0.0.0.0/1", "128.0.0.0/1"], "198.51.100.1:1"), true);
+  assert.equal(loops(["198.51.100.0/24"], "198.51.100.1:1"), true);
+  assert.equal(loops(["10.0.0.0/8"], "198.51.100.1:1"), false);
+  assert.equal(loops(["0.0.0.0/0"], "198.51.100.1:1"), false, "has rules of its own");
+  assert.equal(loops(["0.0.0.0/0", "198.0.0.0/8"], "198.51.100.1:1"), true);
+  assert.equal(loops(["0.0.0.0/1", "128.0.0.0/1"]), false, "not known yet");
+});

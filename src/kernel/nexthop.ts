@@ -1,22 +1,20 @@
 /**
  * Nexthop objects, which routes refer to by number: RTM_*NEXTHOP, struct nhmsg
- * (include/uapi/linux/nexthop.h, net/ipv4/nexthop.c). Encoded by the package `netlink`.
+ * (include/uapi/linux/nexthop.h, net/ipv4/nexthop.c). Encoded by our own table: a hub of 100,000 peers has
+ * as many, and the package `netlink` takes five times as long.
  */
-import { formatNextHopMessage, type NextHopMessage } from "netlink/dist/rt/structs.js";
 import { familyOf } from "../net/address.ts";
 import type { Devices, Nexthop } from "../net/objects.ts";
-import { attr, bytes, flag, ip, readU32, table, u32 } from "../netlink/attributes.ts";
+import { attr, bytes, flag, ip, readU32, table, u32, writeU32 } from "../netlink/attributes.ts";
 import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from "../netlink/constants.ts";
 import type { Message, Request } from "../netlink/request.ts";
 import {
   AF_INET,
   AF_UNSPEC,
-  addressBytes,
   decoding,
   deviceIndex,
   deviceName,
   familyNumber,
-  formatted,
   RTNH_F_ONLINK,
   requireHeader,
 } from "./rtnetlink.ts";
@@ -67,7 +65,7 @@ export function deleteNexthop(id: number): Request {
     operation: `RTM_DELNEXTHOP ${id}`,
     type: RTM_DELNEXTHOP,
     flags: 0,
-    payload: format({ family: AF_UNSPEC }, { id }),
+    payload: encode({ id }, AF_UNSPEC),
   };
 }
 
@@ -76,7 +74,7 @@ export function dumpNexthops(): Request {
     operation: "RTM_GETNEXTHOP",
     type: RTM_GETNEXTHOP,
     flags: 0,
-    payload: format({ family: AF_UNSPEC }, {}),
+    payload: encode({}, AF_UNSPEC),
   };
 }
 
@@ -105,23 +103,29 @@ function nexthopPayload(nexthop: Nexthop, devices: Devices, operation: string): 
   const { id, protocol, to } = nexthop;
   switch (to.kind) {
     case "blackhole":
-      return format({ family: AF_INET, protocol }, { id, blackhole: true });
-    case "device": {
-      const oif = deviceIndex(devices, to.device, operation);
-      return format({ family: AF_INET, protocol }, { id, oif });
-    }
+      return encode({ id, blackhole: true }, AF_INET, protocol);
+    case "device":
+      return encode({ id, device: deviceIndex(devices, to.device, operation) }, AF_INET, protocol);
     case "gateway": {
-      const family = familyNumber(familyOf(to.gateway));
-      const oif = deviceIndex(devices, to.device, operation);
-      const flags = to.onlink ? ({ onlink: true } as const) : {};
-      const gateway = addressBytes(to.gateway);
-      return format({ family, protocol, flags }, { id, oif, gateway });
+      const { gateway, onlink } = to;
+      const device = deviceIndex(devices, to.device, operation);
+      const flags = onlink ? RTNH_F_ONLINK : 0;
+      return encode({ id, device, gateway }, familyNumber(familyOf(gateway)), protocol, flags);
     }
     case "group":
       throw new TypeError(`${operation}: groups are read, not made`);
   }
 }
 
-function format(data: NextHopMessage["data"], attrs: NextHopMessage["attrs"]): Buffer {
-  return formatted((out) => formatNextHopMessage({ kind: "nexthop", data, attrs }, out));
+function encode(
+  values: Parameters<typeof NEXTHOP.encode>[0],
+  family: number,
+  protocol = 0,
+  flags = 0,
+): Buffer {
+  const payload = NEXTHOP.encode(values, NHMSG);
+  payload[0] = family;
+  payload[2] = protocol;
+  writeU32(payload, flags, 4);
+  return payload;
 }

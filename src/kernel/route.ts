@@ -1,6 +1,7 @@
 /**
  * Routes and route look-ups: RTM_*ROUTE, struct rtmsg (include/uapi/linux/rtnetlink.h,
- * net/ipv4/fib_frontend.c). Encoded by the package `netlink`, but for RTA_VIA, whose length it has wrong.
+ * net/ipv4/fib_frontend.c). Questions are encoded by the package `netlink`; routes, of which a hub has
+ * hundreds of thousands, by our own table, which takes a fifth of the time.
  */
 import { formatRouteMessage, type RouteMessage } from "netlink/dist/rt/structs.js";
 import {
@@ -23,6 +24,7 @@ import {
   table,
   u32,
   writeU16,
+  writeU32,
 } from "../netlink/attributes.ts";
 import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from "../netlink/constants.ts";
 import type { Message, Request } from "../netlink/request.ts";
@@ -248,32 +250,27 @@ function scopeOf(route: Route): number {
 
 function routePayload(route: Route, devices: Devices, operation: string, scope: number): Buffer {
   if (route.type === "other") throw new TypeError(`${operation}: no such type of route`);
-  const { destination, gateway } = route;
+  const { destination, gateway, device } = route;
   const family = familyOf(destination.address);
-  const data: RouteMessage["data"] = {
-    family: familyNumber(family),
-    dstLen: destination.length,
-    // The field holds 8 bits; RTA_TABLE says it in full.
-    table: route.table < 256 ? route.table : RT_TABLE_UNSPEC,
-    protocol: route.protocol,
-    scope,
-    type: TYPES[route.type],
-    // The package has this flag for nexthops alone.
-    flags: route.onlink ? { __unknown: RTNH_F_ONLINK } : {},
-  };
-  const attrs: RouteMessage["attrs"] = route.table < 256 ? {} : { table: route.table };
-  if (destination.length > 0) attrs.dst = addressBytes(destination.address);
-  if (route.metric !== 0) attrs.priority = route.metric;
-  if (route.source !== undefined) attrs.prefsrc = addressBytes(route.source);
-  if (route.nexthop !== undefined) attrs.nhId = u32Bytes(route.nexthop);
-  if (route.device !== undefined) attrs.oif = deviceIndex(devices, route.device, operation);
   const foreign = gateway !== undefined && familyOf(gateway) !== family;
-  if (gateway !== undefined && !foreign) attrs.gateway = addressBytes(gateway);
-  return formatted((out) => {
-    formatRouteMessage({ kind: "route", data, attrs }, out);
-    if (!foreign) return;
-    const bytes = Buffer.alloc(via.size(gateway));
-    via.write(gateway, bytes, 0);
-    out.push(ROUTE.attributes.via.number, bytes);
-  });
+  const values = {
+    // The header's field holds 8 bits.
+    table: route.table < 256 ? undefined : route.table,
+    destination: destination.length > 0 ? destination.address : undefined,
+    metric: route.metric === 0 ? undefined : route.metric,
+    source: route.source,
+    nexthop: route.nexthop,
+    device: device === undefined ? undefined : deviceIndex(devices, device, operation),
+    gateway: foreign ? undefined : gateway,
+    via: foreign ? gateway : undefined,
+  };
+  const payload = ROUTE.encode(values, RTMSG);
+  payload[0] = familyNumber(family);
+  payload[1] = destination.length;
+  payload[4] = route.table < 256 ? route.table : RT_TABLE_UNSPEC;
+  payload[5] = route.protocol;
+  payload[6] = scope;
+  payload[7] = TYPES[route.type];
+  writeU32(payload, route.onlink ? RTNH_F_ONLINK : 0, 8);
+  return payload;
 }

@@ -50,6 +50,19 @@ export function addressBytes(address: IpAddress): Buffer {
   return familyOf(address) === "ipv4" ? ipv4Bytes(address) : ipv6Bytes(address);
 }
 
+/** Writes these bytes. */
+export function writeAddress(address: IpAddress, into: Uint8Array, at: number): void {
+  if (familyOf(address) === "ipv6") {
+    into.set(ipv6Bytes(address), at);
+    return;
+  }
+  const number = ipv4Number(address);
+  into[at] = number >>> 24;
+  into[at + 1] = number >>> 16;
+  into[at + 2] = number >>> 8;
+  into[at + 3] = number;
+}
+
 /** The address in 4 or 16 bytes of network order; undefined for any other length. */
 export function addressFromBytes(bytes: Uint8Array): IpAddress | undefined {
   if (bytes.length === 4) return bytes.join(".") as IpAddress;
@@ -80,7 +93,16 @@ export function formatPrefix(prefix: Prefix): string {
 
 /** The same network with its host bits cleared. */
 export function networkOf(prefix: Prefix): Prefix {
-  const bytes = addressBytes(prefix.address);
+  const { address, length } = prefix;
+  if (familyOf(address) === "ipv6") return ipv6NetworkOf(prefix);
+  const number = ipv4Number(address);
+  // A shift by 32 is one by 0.
+  const network = length === 0 ? 0 : (number & (-1 << (32 - length))) >>> 0;
+  return network === number ? prefix : { address: ipv4Text(network), length };
+}
+
+function ipv6NetworkOf(prefix: Prefix): Prefix {
+  const bytes = ipv6Bytes(prefix.address);
   for (let i = 0; i < bytes.length; i++) {
     const kept = Math.min(8, Math.max(0, prefix.length - i * 8));
     bytes[i] = (bytes[i] ?? 0) & (0xff << (8 - kept));
@@ -120,7 +142,28 @@ export function sameEndpoint(a: Endpoint | undefined, b: Endpoint | undefined): 
 }
 
 function ipv4Bytes(address: IpAddress): Buffer {
-  return Buffer.from(address.split(".").map(Number));
+  const bytes = Buffer.allocUnsafe(4);
+  writeAddress(address, bytes, 0);
+  return bytes;
+}
+
+/** By hand: a hub's start asks a million times, and split() takes ten times as long. */
+function ipv4Number(address: IpAddress): number {
+  let number = 0;
+  let part = 0;
+  for (let i = 0; i < address.length; i++) {
+    const character = address.charCodeAt(i);
+    if (character === 0x2e) {
+      number = number * 256 + part;
+      part = 0;
+    } else part = part * 10 + character - 0x30;
+  }
+  return number * 256 + part;
+}
+
+function ipv4Text(number: number): IpAddress {
+  const [a, b, c, d] = [number >>> 24, (number >>> 16) & 255, (number >>> 8) & 255, number & 255];
+  return `${a}.${b}.${c}.${d}` as IpAddress;
 }
 
 function ipv6Bytes(address: IpAddress): Buffer {

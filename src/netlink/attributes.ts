@@ -16,7 +16,7 @@
  * the kernel's nla_parse().
  */
 import { endianness } from "node:os";
-import { addressBytes, addressFromBytes, type IpAddress } from "../net/address.ts";
+import { addressFromBytes, type IpAddress, writeAddress } from "../net/address.ts";
 
 /** `IFLA_LINKINFO/IFLA_INFO_DATA/IFLA_IPTUN_TTL: want 1 byte, got 4` */
 export class MalformedMessage extends Error {
@@ -91,7 +91,8 @@ export class AttributeTable<S extends Shape> {
 
   /** The attributes in the order of the values' keys, after `header` zeroed bytes for a fixed struct. */
   encode(values: Values<S>, header = 0): Buffer {
-    const buffer = Buffer.alloc(padded(header) + this.size(values));
+    // From Node's pool: memory of its own for each small message costs more than what is written to it.
+    const buffer = Buffer.allocUnsafe(padded(header) + this.size(values)).fill(0);
     this.write(values, buffer, padded(header));
     return buffer;
   }
@@ -337,7 +338,7 @@ export const flag: AttributeType<true> = {
 export const ip: AttributeType<IpAddress> = {
   nested: false,
   size: (value) => (value.includes(":") ? 16 : 4),
-  write: (value, into, at) => into.set(addressBytes(value), at),
+  write: (value, into, at) => writeAddress(value, into, at),
   read: (payload) => {
     const address = addressFromBytes(payload);
     if (address !== undefined) return address;

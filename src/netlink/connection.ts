@@ -42,22 +42,23 @@ const READ_AT_ONCE = 512;
 
 type Failure = KernelError | NoReply | MalformedMessage;
 
-/** One sequence number that an answer is due for. */
+/** Messages of one datagram, with sequence numbers in a row, that something is still due for. */
 interface Pending {
-  readonly operation: string;
-  /** The request's, where an error should quote from it. */
-  readonly payload?: Uint8Array;
-  /** Time (performance.now) of the request or of the last reply to it. */
+  readonly requests: readonly Request[];
+  /** Time (performance.now) of the requests or of the last reply to them. */
   since: number;
-  /** A reply that belongs to it. */
+  /** A reply that belongs to one of them. */
   message(message: Message): void;
-  /** Its end; undefined: acknowledged. */
-  settle(failure: Failure | undefined): void;
+  /** Request i was acknowledged (undefined) or refused; gives whether nothing more is due for any. */
+  answer(i: number, failure: Failure | undefined): boolean;
+  /** No answer will come for any. */
+  fail(failure: Failure): void;
 }
 
 export class Netlink {
   readonly #socket: NetlinkSocket;
   readonly #options: Required<NetlinkOptions>;
+  /** By the first sequence number. */
   readonly #pending = new Map<number, Pending>();
   #sequence = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -78,18 +79,21 @@ export class Netlink {
   request(request: Request): Promise<Message[]> {
     return new Promise((resolve, reject) => {
       const messages: Message[] = [];
-      const sequence = this.#expect({
-        operation: request.operation,
+      this.#send([request], () => NLM_F_ACK, {
         message: (message) => messages.push(message),
-        settle: (failure) => (failure === undefined ? resolve(messages) : reject(failure)),
+        answer: (_, failure) => {
+          if (failure === undefined) resolve(messages);
+          else reject(failure);
+          return true;
+        },
+        fail: reject,
       });
-      this.#send([request], [NLM_F_ACK], [sequence]);
     });
   }
 
   /**
-   * Many requests, acknowledged each, in order; result i belongs to request i. One that is refused doesn't
-   * stop the others. Rejects only where no answer came ({@link NoReply}).
+   * Many requests, in order; result i belongs to request i. One that is refused doesn't stop the others.
+   * Rejects only where no answer came ({@link NoReply}).
    */
   async requestAll(requests: readonly Request[]): Promise<(KernelError | undefined)[]> {
     const results = new Array<KernelError | undefined>(requests.length).fill(undefined);
@@ -125,29 +129,19 @@ export class Netlink {
    * end, and errors of the commit come with the number of `begin` (nfnetlink_rcv_batch).
    */
   batch(begin: Request, requests: readonly Request[], end: Request): Promise<void> {
-    const last = requests.length - 1;
-    if (last < 0) return Promise.resolve();
+    if (requests.length === 0) return Promise.resolve();
+    // `begin` is in front.
+    const last = requests.length;
     return new Promise((resolve, reject) => {
-      const sequences: number[] = [];
-      const finish = (failure: Failure | undefined): void => {
-        for (const sequence of sequences) this.#forget(sequence);
-        if (failure === undefined) resolve();
-        else reject(failure);
-      };
-      const all = [begin, ...requests, end];
-      for (const [i, request] of all.entries()) {
-        const sequence = this.#expect({
-          operation: request.operation,
-          payload: request.payload,
-          message: () => {},
-          settle: (failure) => {
-            if (failure !== undefined || i === last + 1) finish(failure);
-          },
-        });
-        sequences.push(sequence);
-      }
-      const flags = all.map((_, i) => (i === last + 1 ? NLM_F_ACK : 0));
-      this.#send(all, flags, sequences);
+      this.#send([begin, ...requests, end], (i) => (i === last ? NLM_F_ACK : 0), {
+        message: () => {},
+        answer: (i, failure) => {
+          if (failure !== undefined) reject(failure);
+          else if (i === last) resolve();
+          return failure !== undefined || i === last;
+        },
+        fail: reject,
+      });
     });
   }
 
@@ -173,28 +167,35 @@ export class Netlink {
     return end;
   }
 
-  /** One datagram of requests; resolves when each has its answer, or the datagram was too big to send. */
+  /**
+   * One datagram of requests; resolves when all is known, or the datagram was too big to send. The kernel
+   * answers each that it refuses, and otherwise only whom it is asked to (netlink_rcv_skb): the last. Had
+   * a refusal been lost in a full receive buffer, so had this acknowledgement, which comes after it.
+   */
   #exchange(
     requests: readonly Request[],
-    answer: (i: number, refused: KernelError | undefined) => void,
+    refuse: (i: number, error: KernelError) => void,
   ): Promise<TooBig | undefined> {
+    const last = requests.length - 1;
     return new Promise((resolve, reject) => {
-      let left = requests.length;
-      const sequences = requests.map((request, i) =>
-        this.#expect({
-          operation: request.operation,
-          message: () => {},
-          settle: (failure) => {
-            left--;
-            if (failure instanceof TooBig) resolve(failure);
-            else if (failure instanceof KernelError) answer(i, failure);
-            else if (failure !== undefined) reject(failure);
-            if (left === 0) resolve(undefined);
-          },
-        }),
-      );
-      const flags = new Array<number>(requests.length).fill(NLM_F_ACK);
-      this.#send(requests, flags, sequences);
+      const answer = (i: number, failure: Failure | undefined): boolean => {
+        if (failure instanceof KernelError) refuse(i, failure);
+        else if (failure !== undefined) reject(failure);
+        if (i === last) resolve(undefined);
+        return i === last;
+      };
+      this.#send(requests, (i) => (i === last ? NLM_F_ACK : 0), {
+        message: () => {},
+        answer,
+        fail: (failure) => {
+          if (failure instanceof TooBig) resolve(failure);
+          else if (!(failure instanceof KernelError)) reject(failure);
+          else {
+            for (const [i, { operation }] of requests.entries())
+              answer(i, new KernelError(operation, failure.errno));
+          }
+        },
+      });
     });
   }
 
@@ -212,64 +213,72 @@ export class Netlink {
     return new Promise((resolve, reject) => {
       const messages: Message[] = [];
       let interrupted = false;
-      const sequence = this.#expect({
-        operation: request.operation,
+      this.#send([request], () => NLM_F_DUMP, {
         message: (message) => {
           if ((message.flags & NLM_F_DUMP_INTR) !== 0) interrupted = true;
           if (message.type !== NLMSG_DONE) messages.push(message);
         },
-        settle: (failure) => {
+        answer: (_, failure) => {
           if (failure === undefined) resolve({ messages, interrupted });
           else reject(failure);
+          return true;
         },
+        fail: reject,
       });
-      this.#send([request], [NLM_F_DUMP], [sequence]);
     });
   }
 
-  /** Gives the sequence number whose answers go to `pending`. */
-  #expect(pending: Omit<Pending, "since">): number {
+  /** The first of so many sequence numbers in a row. */
+  #number(count: number): number {
     // 0 is what notifications carry.
-    this.#sequence = this.#sequence === 0xffff_ffff ? 1 : this.#sequence + 1;
-    this.#pending.set(this.#sequence, { ...pending, since: performance.now() });
-    return this.#sequence;
+    const first = this.#sequence + count > 0xffff_ffff ? 1 : this.#sequence + 1;
+    this.#sequence = first + count - 1;
+    return first;
   }
 
-  #forget(sequence: number): void {
-    this.#pending.delete(sequence);
+  #find(sequence: number): readonly [first: number, pending: Pending] | undefined {
+    for (const entry of this.#pending) {
+      const [first, { requests }] = entry;
+      if (sequence >= first && sequence < first + requests.length) return entry;
+    }
+    return undefined;
   }
 
   #settle(sequence: number, failure: Failure | undefined): void {
-    const pending = this.#pending.get(sequence);
-    this.#pending.delete(sequence);
-    pending?.settle(failure);
+    const [first, pending] = this.#find(sequence) ?? [];
+    if (first === undefined || pending === undefined) return;
+    if (pending.answer(sequence - first, failure)) this.#pending.delete(first);
   }
 
   #failAll(problem: string): void {
-    for (const [sequence, { operation }] of [...this.#pending]) {
-      this.#settle(sequence, new NoReply(operation, problem));
-    }
+    for (const [first, pending] of [...this.#pending]) this.#fail(first, pending, problem);
   }
 
+  #fail(first: number, pending: Pending, problem: string): void {
+    this.#pending.delete(first);
+    pending.fail(new NoReply(pending.requests[0]?.operation ?? "", problem));
+  }
+
+  /** One datagram. What it brings about goes to `handlers`. */
   #send(
     requests: readonly Request[],
-    flags: readonly number[],
-    sequences: readonly number[],
+    flagsOf: (i: number) => number,
+    handlers: Omit<Pending, "requests" | "since">,
   ): void {
     const datagram = Buffer.alloc(requests.reduce((sum, request) => sum + messageSize(request), 0));
+    const first = this.#number(requests.length);
     let offset = 0;
     for (const [i, request] of requests.entries()) {
-      const all = request.flags | NLM_F_REQUEST | (flags[i] ?? 0);
-      offset = writeMessage(datagram, offset, request, all, sequences[i] ?? 0);
+      const flags = request.flags | NLM_F_REQUEST | flagsOf(i);
+      offset = writeMessage(datagram, offset, request, flags, first + i);
     }
+    this.#pending.set(first, { ...handlers, requests, since: performance.now() });
     try {
       if (this.#closed) throw new NoReply("", "the netlink socket is closed");
       this.#socket.send(datagram);
     } catch (error) {
-      for (const [i, sequence] of sequences.entries()) {
-        const operation = requests[i]?.operation ?? "";
-        this.#settle(sequence, sendFailure(error, operation, datagram.length));
-      }
+      this.#pending.delete(first);
+      handlers.fail(sendFailure(error, requests[0]?.operation ?? "", datagram.length));
       return;
     }
     this.#read();
@@ -310,28 +319,29 @@ export class Netlink {
 
   #route(message: Message): void {
     if (message.type === NLMSG_OVERRUN) this.#lost = true;
-    const pending = this.#pending.get(message.sequence);
+    const [first, pending] = this.#find(message.sequence) ?? [];
     // Late answers to requests that were given up, and notifications.
-    if (pending === undefined || message.type === NLMSG_NOOP) return;
-    if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) this.#end(message, pending);
-    else {
+    if (first === undefined || pending === undefined || message.type === NLMSG_NOOP) return;
+    if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
+      this.#end(message, pending, pending.requests[message.sequence - first]);
+    } else {
       pending.since = performance.now();
       pending.message(message);
     }
   }
 
-  #end(message: Message, pending: Pending): void {
+  #end(message: Message, pending: Pending, request: Request | undefined): void {
+    const { operation = "", payload } = request ?? {};
     try {
       const done = message.type === NLMSG_DONE;
       const answer = done ? decodeDone(message) : decodeError(message);
       if (done) pending.message(message);
-      const { operation, payload } = pending;
       const refused =
         answer.errno === 0 ? undefined : new KernelError(operation, answer.errno, answer, payload);
       this.#settle(message.sequence, refused);
     } catch (error) {
       if (!(error instanceof MalformedMessage)) throw error;
-      this.#settle(message.sequence, error.within(pending.operation));
+      this.#settle(message.sequence, error.within(operation));
     }
   }
 
@@ -360,10 +370,9 @@ export class Netlink {
     // The event loop may have been busy all the while: look before giving up.
     this.#read();
     const late = performance.now() - this.#options.replyTimeout;
-    for (const [sequence, { operation, since }] of [...this.#pending]) {
-      if (since > late) continue;
-      const problem = `no reply from the kernel within ${this.#options.replyTimeout} ms`;
-      this.#settle(sequence, new NoReply(operation, problem));
+    const problem = `no reply from the kernel within ${this.#options.replyTimeout} ms`;
+    for (const [first, pending] of [...this.#pending]) {
+      if (pending.since <= late) this.#fail(first, pending, problem);
     }
     this.#watch();
   }

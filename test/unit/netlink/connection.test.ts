@@ -69,10 +69,12 @@ test("a refusal carries operation, errno and the kernel's words", async () => {
 
 test("many requests go in few datagrams; result i belongs to request i", async () => {
   const kernel = new FakeKernel((messages, self) => {
-    // Acknowledged backwards, to see that order doesn't matter.
-    for (const message of [...messages].reverse()) {
+    // netlink_rcv_skb() answers what it refuses, and who asks.
+    for (const message of messages) {
       const number = Number(message.payload.toString());
-      self.answer(ack(message, number % 3 === 0 ? 17 : 0));
+      const asks = (message.flags & NLM_F_ACK) !== 0;
+      assert.equal(asks, message === messages.at(-1), "the last asks for all");
+      if (asks || number % 3 === 0) self.answer(ack(message, number % 3 === 0 ? 17 : 0));
     }
   });
   const netlink = new Netlink(kernel, { inFlight: 10 });
@@ -266,7 +268,7 @@ test("after a loss, what has no answer rejects at once, and the next request wor
   const netlink = new Netlink(kernel);
   await assert.rejects(netlink.requestAll([request("a"), request("b")]), {
     name: "NoReply",
-    message: "b: the kernel's reply was lost, the receive buffer was full",
+    message: "a: the kernel's reply was lost, the receive buffer was full",
   });
   lose = false;
   assert.deepEqual(await netlink.requestAll([request("a"), request("b")]), [undefined, undefined]);

@@ -1,4 +1,5 @@
 /** Everything that differs, cut into what may be done when. Pure. */
+import { describe } from "../plan/describe.ts";
 import type { Step } from "../plan/diff.ts";
 import type { NftChange } from "./nftables/diff.ts";
 
@@ -40,8 +41,9 @@ export function inWords(change: Change): readonly string[] {
   return plannedSteps(change).map(({ action, what }) => `${action} ${what}`);
 }
 
-function kernelStep({ action, resource, what }: Step): PlannedStep {
-  return { action, object: resource.object, tunnel: resource.tunnel, what };
+function kernelStep({ action, resource }: Step): PlannedStep {
+  const { object, tunnel } = resource;
+  return { action, object, tunnel, what: describe(resource) };
 }
 
 function gateStep({ action, what, tunnel }: NftChange): PlannedStep {

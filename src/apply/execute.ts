@@ -5,10 +5,12 @@ import { findFamily, type GenericFamily } from "../kernel/genetlink.ts";
 import { dumpLinks } from "../kernel/link.ts";
 import { exitCode, Failure } from "../net/failure.ts";
 import type { Devices } from "../net/objects.ts";
+import type { Request } from "../netlink/request.ts";
 import type { Step } from "../plan/diff.ts";
+import type { LinkResource } from "../plan/resources.ts";
 import type { Change } from "./change.ts";
 import { makeLinks } from "./make-links.ts";
-import { messagesOf } from "./messages.ts";
+import { requestsOf } from "./messages.ts";
 import { executeRuleset } from "./nftables/execute.ts";
 import type { Sockets } from "./sockets.ts";
 
@@ -40,20 +42,22 @@ async function executeSteps(sockets: Sockets, steps: readonly Step[]): Promise<u
   }
   let devices = await readDevices(sockets);
   const broken = new Map<string | null, unknown>();
-  for (const whole of runs(steps)) {
-    const run = whole.filter(({ resource: { tunnel } }) => tunnel === null || !broken.has(tunnel));
-    const newLinks = run.flatMap(({ action, resource }) =>
-      action === "add" && resource.object === "link" ? [resource] : [],
-    );
-    try {
-      if (newLinks.length > 0) await makeLinks(sockets.route, newLinks, devices);
-      else for (const one of await executeRun(sockets, run, devices, fou)) note(one);
-    } catch (error) {
-      for (const { resource } of run) note({ tunnel: resource.tunnel, error });
+  for (const run of runs(steps)) {
+    const [first] = run;
+    const isLink = first?.resource.object === "link";
+    for (const part of parts(run)) {
+      const whole = part.filter(
+        ({ resource: { tunnel } }) => tunnel === null || !broken.has(tunnel),
+      );
+      try {
+        if (isLink && first.action === "add")
+          await makeLinks(sockets.route, linksOf(whole), devices);
+        else for (const one of await executeRun(sockets, whole, devices, fou)) note(one);
+      } catch (error) {
+        for (const { resource } of whole) note({ tunnel: resource.tunnel, error });
+      }
     }
-    if (run.some(({ action, resource }) => resource.object === "link" && action !== "change")) {
-      devices = await readDevices(sockets);
-    }
+    if (isLink && first.action !== "change") devices = await readDevices(sockets);
   }
   return [...broken.values()];
 
@@ -80,30 +84,43 @@ function runs(steps: readonly Step[]): Step[][] {
   return all;
 }
 
+/** Messages are made when their turn comes: those of a whole hub at once would take 100 MB. */
+const AT_ONCE = 2000;
+
+function* parts(run: readonly Step[]): Generator<readonly Step[]> {
+  for (let first = 0; first < run.length; first += AT_ONCE) yield run.slice(first, first + AT_ONCE);
+}
+
+function linksOf(steps: readonly Step[]): LinkResource[] {
+  return steps.flatMap(({ resource }) => (resource.object === "link" ? [resource] : []));
+}
+
 async function executeRun(
   sockets: Sockets,
   run: readonly Step[],
   devices: Devices,
   fou: GenericFamily,
 ): Promise<Refusal[]> {
-  const messages = run.flatMap((step) =>
-    messagesOf(step, devices, fou).map((message) => ({
-      ...message,
-      step,
-    })),
-  );
-  const socket = messages[0]?.family === "generic" ? sockets.generic : sockets.route;
-  const results = await socket.requestAll(messages.map(({ request }) => request));
+  const socket = run[0]?.resource.object === "fou" ? sockets.generic : sockets.route;
+  const requests: Request[] = [];
+  /** The step that request i is of. */
+  const owners: Step[] = [];
+  for (const step of run) {
+    for (const request of requestsOf(step, devices, fou)) {
+      requests.push(request);
+      owners.push(step);
+    }
+  }
+  const results = await socket.requestAll(requests);
   for (const [i, error] of results.entries()) {
-    const other = messages[i] && error && openInstead(messages[i].step, error.code);
+    const owner = owners[i];
+    const other = owner && error && openInstead(owner, error.code);
     if (other === undefined) continue;
-    const [retried] = await socket.requestAll(
-      messagesOf(other, devices, fou).map(({ request }) => request),
-    );
+    const [retried] = await socket.requestAll(requestsOf(other, devices, fou));
     results[i] = retried;
   }
   return results.flatMap((error, i) => {
-    const step = messages[i]?.step;
+    const step = owners[i];
     if (error === undefined || step === undefined) return [];
     if (step.action === "remove" && GONE.has(error.code)) return [];
     return [{ tunnel: step.resource.tunnel, error }];

@@ -15,25 +15,24 @@ import type { Request } from "../netlink/request.ts";
 import type { Step } from "../plan/diff.ts";
 import type { LinkResource, Resource } from "../plan/resources.ts";
 
-export interface Message {
-  readonly family: "route" | "generic";
-  readonly request: Request;
-}
-
-/** Throws {@link KernelError} ENODEV where a device is not in `devices`. */
-export function messagesOf(step: Step, devices: Devices, fou: GenericFamily): Message[] {
+/**
+ * For generic netlink where it is a listener's, else for rtnetlink. Throws {@link KernelError} ENODEV where
+ * a device is not in `devices`.
+ */
+export function requestsOf(step: Step, devices: Devices, fou: GenericFamily): Request[] {
   const { action, resource, previous } = step;
   if (resource.object === "fou") {
     const make = action === "remove" ? deleteListener : addListener;
-    return [{ family: "generic", request: make(fou, resource.spec, devices) }];
+    return [make(fou, resource.spec, devices)];
   }
-  const requests =
-    action === "add"
-      ? addRequests(resource, devices)
-      : action === "remove"
-        ? removeRequests(resource, devices)
-        : changeRequests(resource, previous, devices);
-  return requests.map((request) => ({ family: "route", request }));
+  switch (action) {
+    case "add":
+      return addRequests(resource, devices);
+    case "remove":
+      return removeRequests(resource, devices);
+    case "change":
+      return changeRequests(resource, previous, devices);
+  }
 }
 
 /**

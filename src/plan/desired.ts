@@ -7,7 +7,13 @@ import { gateOf } from "./gate-of.ts";
 import { assignIds, type Ids, peerKey } from "./ids.ts";
 import { endpointResources, listener, type TunnelContext, tunnelLink } from "./peer.ts";
 import type { Resource } from "./resources.ts";
-import { addresses, guardRoutes, peerRoutes, placeholderGuard } from "./routes.ts";
+import {
+  addresses,
+  connectedNetworks,
+  guardRoutes,
+  peerRoutes,
+  placeholderGuard,
+} from "./routes.ts";
 import type { Situation, Underlay } from "./situation.ts";
 
 export interface Desired {
@@ -51,9 +57,11 @@ function tunnelResources(context: TunnelContext, situation: Situation): Resource
       ...listener(context, undefined, undefined),
     );
   }
+  const connected = connectedNetworks(tunnel);
   for (const peer of tunnel.peers) {
     const known = situation.endpoints.get(peerKey(tunnel.name, peer.name));
-    resources.push(...endpointResources(context, peer, known), ...peerRoutes(context, peer));
+    for (const resource of endpointResources(context, peer, known)) resources.push(resource);
+    for (const route of peerRoutes(context, peer, connected)) resources.push(route);
   }
   return resources;
 }

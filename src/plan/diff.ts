@@ -1,6 +1,5 @@
 /** What differs between desired and observed, as steps in the order in which they are safe. Pure. */
 import { isDeepStrictEqual } from "node:util";
-import { describe } from "./describe.ts";
 import { inFreeingOrder } from "./link-order.ts";
 import { keyOf, type LinkResource, type Resource } from "./resources.ts";
 
@@ -9,7 +8,6 @@ export interface Step {
   readonly resource: Resource;
   /** What stands there now; undefined when adding. */
   readonly previous: Resource | undefined;
-  readonly what: string;
 }
 
 /** Both sides hold only what is ours; see apply/observe for how that is known. */
@@ -41,15 +39,17 @@ export function diff(desired: Iterable<Resource>, observed: Iterable<Resource>):
 
 /** Steps in the order of {@link rank}, those of one rank as they come but for {@link inFreeingOrder}. */
 export function inOrder(steps: readonly Step[]): Step[] {
-  const sorted = steps
-    .map((step, index) => ({ step, index, rank: rank(step) }))
-    .sort((a, b) => a.rank - b.rank || a.index - b.index)
-    .map(({ step }) => step);
-  const first = sorted.findIndex(isLinkChange);
-  const count = sorted.filter(isLinkChange).length;
-  return count < 2
-    ? sorted
-    : sorted.toSpliced(first, count, ...inFreeingOrder(sorted.slice(first, first + count)));
+  const byRank = new Map<number, Step[]>();
+  for (const step of steps) {
+    const of = rank(step);
+    const same = byRank.get(of);
+    if (same === undefined) byRank.set(of, [step]);
+    else same.push(step);
+  }
+  const ordered = [...byRank].sort(([a], [b]) => a - b);
+  return ordered.flatMap(([of, same]) =>
+    of === LINK_CHANGE && same.length > 1 ? inFreeingOrder(same) : same,
+  );
 }
 
 /**
@@ -76,20 +76,18 @@ function rank({ action, resource }: Step): number {
       return removing ? 20 : 50;
     case "link":
       // A change may free the addresses that a new device takes.
-      return removing ? 21 : action === "change" ? 30 : 31;
+      return removing ? 21 : action === "change" ? LINK_CHANGE : 31;
   }
 }
 
-function isLinkChange({ action, resource }: Step): boolean {
-  return action === "change" && resource.object === "link";
-}
+const LINK_CHANGE = 30;
 
 function removal(previous: Resource): Step {
-  return { action: "remove", resource: previous, previous, what: describe(previous) };
+  return { action: "remove", resource: previous, previous };
 }
 
 function addition(resource: Resource): Step {
-  return { action: "add", resource, previous: undefined, what: describe(resource) };
+  return { action: "add", resource, previous: undefined };
 }
 
 function changes(previous: Resource, resource: Resource): Step[] {
@@ -100,7 +98,7 @@ function changes(previous: Resource, resource: Resource): Step[] {
     case "rule":
       return [removal(previous), addition(resource)];
     default:
-      return [{ action: "change", resource, previous, what: describe(resource) }];
+      return [{ action: "change", resource, previous }];
   }
 }
 

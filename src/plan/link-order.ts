@@ -3,7 +3,6 @@
  * even for a moment (net/ipv4/ip_tunnel.c, ip_tunnel_ctl and ip_tunnel_changelink: EEXIST), so whoever
  * leaves a pair goes before the one that takes it; in a ring one is parked aside first.
  */
-import { describe } from "./describe.ts";
 import type { Step } from "./diff.ts";
 import { placeholder } from "./ids.ts";
 import type { Resource } from "./resources.ts";
@@ -39,7 +38,7 @@ function aside(step: Step): Step[] {
   if (previous?.object !== "link") return [];
   const ipip = { ...previous.spec.ipip, local: ASIDE };
   const resource: Resource = { ...previous, spec: { ...previous.spec, ipip } };
-  return [{ action: "change", resource, previous, what: describe(resource) }];
+  return [{ action: "change", resource, previous }];
 }
 
 function pairOf(resource: Resource | undefined): string | undefined {

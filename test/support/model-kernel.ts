@@ -3,6 +3,7 @@
  * nexthop, with a device's last address, and what it refuses.
  */
 import assert from "node:assert/strict";
+import { describe } from "../../src/plan/describe.ts";
 import type { Step } from "../../src/plan/diff.ts";
 import { keyOf, type LinkResource, type Resource } from "../../src/plan/resources.ts";
 
@@ -22,8 +23,9 @@ export class ModelKernel {
     for (const step of steps) this.#step(step);
   }
 
-  #step({ action, resource, what }: Step): void {
+  #step({ action, resource }: Step): void {
     const key = keyOf(resource);
+    const what = describe(resource);
     const there = this.#objects.get(key);
     if (action === "remove") {
       assert.ok(there !== undefined, `ENOENT: remove ${what}`);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { linkRequests, messagesOf } from "../../../src/apply/messages.ts";
+import { linkRequests, requestsOf } from "../../../src/apply/messages.ts";
 import { ipAddress } from "../../../src/net/address.ts";
 import type { LinkResource } from "../../../src/plan/resources.ts";
 import { devices } from "../../support/devices.ts";
@@ -28,8 +28,8 @@ const resource: LinkResource = {
 const fou = { id: 30, name: "fou", version: 1 };
 
 test("a change of a device that has gone makes none: it would have no alias, and be foreign to us", () => {
-  const step = { action: "change", resource, previous: resource, what: "t0" } as const;
-  assert.throws(() => messagesOf(step, devices(), fou), { code: "ENODEV" });
+  const step = { action: "change", resource, previous: resource } as const;
+  assert.throws(() => requestsOf(step, devices(), fou), { code: "ENODEV" });
 });
 
 test("a new device goes with its alias, whoever carries it out", () => {
@@ -39,6 +39,6 @@ test("a new device goes with its alias, whoever carries it out", () => {
     "RTM_NEWLINK index 7 alias",
     "RTM_NEWLINK index 7 up",
   ]);
-  const add = { action: "add", resource, previous: undefined, what: "t0" } as const;
-  assert.throws(() => messagesOf(add, devices(), fou), RangeError);
+  const add = { action: "add", resource, previous: undefined } as const;
+  assert.throws(() => requestsOf(add, devices(), fou), RangeError);
 });

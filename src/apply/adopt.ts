@@ -1,7 +1,7 @@
 /** What a dead daemon left in the kernel, read as what it knew. Pure. */
 import type { Configuration } from "../config/model.ts";
 import { formOfTunnel } from "../plan/form.ts";
-import { type Ids, idOf, isPlaceholder, nexthopId, peerKey } from "../plan/ids.ts";
+import { type Ids, idOfPeer, isPlaceholder, nexthopId, peerKey } from "../plan/ids.ts";
 import { aliasOf } from "../plan/ownership.ts";
 import type { KnownEndpoint } from "../plan/situation.ts";
 import type { Observation } from "./observation.ts";
@@ -34,7 +34,7 @@ export function adoptable(
     if (link === undefined) continue;
     for (const peer of tunnel.peers) {
       const key = peerKey(tunnel.name, peer.name);
-      const id = idOf(ids, key);
+      const id = idOfPeer(ids, peer);
       const nexthop = nexthops.get(nexthopId(id));
       const direct = formOfTunnel(tunnel) === "direct";
       // The id stands for name and key: what another key had is not this peer's.

@@ -5,7 +5,7 @@ import { sameEndpoint } from "../net/address.ts";
 import { contextOf, type Desired, desiredState } from "../plan/desired.ts";
 import { diff, inOrder, type Step } from "../plan/diff.ts";
 import type { Gate, GatePeer, GateTunnel } from "../plan/gate.ts";
-import { type Ids, idOf, peerKey } from "../plan/ids.ts";
+import { type Ids, idOfPeer } from "../plan/ids.ts";
 import { endpointResources, type TunnelContext } from "../plan/peer.ts";
 import type { Situation } from "../plan/situation.ts";
 import type { Applier, Move } from "./applier.ts";
@@ -95,7 +95,7 @@ export class KernelApplier implements Applier {
     const of = tunnels?.get(context.tunnel.interface);
     if (gate === undefined || of === undefined)
       throw new Error("moved before anything was written");
-    const written = of.peers.get(idOf(this.#ids, peerKey(context.tunnel.name, peer.name)));
+    const written = of.peers.get(idOfPeer(this.#ids, peer));
     if (written === undefined) throw new Error(`peer ${peer.name} is not in the gate`);
     const objects = (known: Move["after"]): NftObject[] => {
       const moved = { ...written, endpoint: known?.endpoint, remaining: known?.remaining };

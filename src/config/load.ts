@@ -5,7 +5,7 @@ import { merge, type Part } from "./merge.ts";
 import type { Configuration } from "./model.ts";
 import { resolvePaths } from "./paths.ts";
 import { ConfigurationError, type Problem, Problems } from "./problems.ts";
-import { fileSchema } from "./schema.ts";
+import { fileSchema, readQuickly } from "./schema.ts";
 import { Documents, type Source, type SourceDocument } from "./source/document.ts";
 import { readJson } from "./source/json.ts";
 import { readYaml } from "./source/yaml.ts";
@@ -48,9 +48,12 @@ function readParts(files: readonly string[]): { parts: Part[]; problems: Problem
       const { value, document } = readSource(file);
       documents.push(document);
       // An empty file is an empty configuration: everything may stand in another one.
-      const result = fileSchema.safeParse(value ?? {});
-      if (result.success) parts.push({ document, content: result.data });
-      else addIssues(problems, result.error.issues);
+      const given = value ?? {};
+      const quick = readQuickly(given);
+      const result = quick === undefined ? fileSchema.safeParse(given) : undefined;
+      const content = quick ?? result?.data;
+      if (content !== undefined) parts.push({ document, content });
+      else addIssues(problems, result?.error?.issues ?? []);
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error;
       failures.push(...error.problems);

@@ -2,6 +2,7 @@ import { Complaint } from "./complaint.ts";
 import { type Environment, resolvePath } from "./files.ts";
 import type { Part } from "./merge.ts";
 import type { Problems } from "./problems.ts";
+import type { PeerPart } from "./schema/peer.ts";
 import type { Path } from "./source/document.ts";
 
 /**
@@ -23,10 +24,18 @@ export function resolvePaths(part: Part, environment: Environment, problems: Pro
   resolveKeys(content, ["stateDirectory", "control"], []);
   for (const [tunnelName, tunnel] of Object.entries(content.tunnels ?? {})) {
     resolveKeys(tunnel, ["privateKeyFile"], ["tunnels", tunnelName]);
-    for (const [peerName, peer] of Object.entries(tunnel.peers ?? {})) {
+    const peers = tunnel.peers ?? {};
+    for (const peerName in peers) {
+      const peer = peers[peerName];
+      if (peer === undefined || !namesFile(peer)) continue;
       resolveKeys(peer, secretFileKeys, ["tunnels", tunnelName, "peers", peerName]);
     }
   }
 }
 
 const secretFileKeys = ["privateKeyFile", "secretFile", "tokenFile", "tokenBase64File"];
+
+function namesFile(peer: PeerPart): boolean {
+  const { privateKeyFile, secretFile, tokenFile, tokenBase64File } = peer;
+  return (privateKeyFile ?? secretFile ?? tokenFile ?? tokenBase64File) !== undefined;
+}

@@ -4,8 +4,9 @@ import { inspect } from "node:util";
 export class Secret {
   readonly #bytes: Buffer;
 
-  constructor(bytes: Uint8Array) {
-    this.#bytes = Buffer.from(bytes);
+  /** @param bytes Ours from now on. */
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
   }
 
   /** The bytes themselves; callers hash, sign or compare them and let go. */

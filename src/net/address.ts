@@ -2,7 +2,7 @@
  * Addresses as values: canonical text, so that `===`, Map keys and JSON just work, whatever the family.
  * Bytes exist only at the edges that need them.
  */
-import { isIPv4, isIPv6, SocketAddress } from "node:net";
+import { isIPv6, SocketAddress } from "node:net";
 
 declare const ip: unique symbol;
 
@@ -24,7 +24,7 @@ export interface Endpoint {
 }
 
 export function parseAddress(text: string): IpAddress | undefined {
-  if (isIPv4(text)) return text as IpAddress;
+  if (isIpv4(text)) return text as IpAddress;
   if (!isIPv6(text) || text.includes("%")) return undefined;
   return new SocketAddress({ address: text, family: "ipv6" }).address as IpAddress;
 }
@@ -81,10 +81,8 @@ export function parsePrefix(text: string): Prefix | undefined {
   if (address === undefined) return undefined;
   const bits = bitsOf(familyOf(address));
   if (slash < 0) return { address, length: bits };
-  const digits = text.slice(slash + 1);
-  if (!/^(0|[1-9][0-9]{0,2})$/.test(digits)) return undefined;
-  const length = Number(digits);
-  return length <= bits ? { address, length } : undefined;
+  const length = decimal(text, slash + 1, text.length);
+  return length !== undefined && length <= bits ? { address, length } : undefined;
 }
 
 export function formatPrefix(prefix: Prefix): string {
@@ -115,7 +113,12 @@ export function isHost(prefix: Prefix): boolean {
 }
 
 export function contains(prefix: Prefix, address: IpAddress): boolean {
-  if (familyOf(prefix.address) !== familyOf(address)) return false;
+  const family = familyOf(prefix.address);
+  if (family !== familyOf(address)) return false;
+  if (family === "ipv4") {
+    const differing = (ipv4Number(prefix.address) ^ ipv4Number(address)) >>> 0;
+    return differing < 2 ** (32 - prefix.length);
+  }
   return networkOf({ address, length: prefix.length }).address === networkOf(prefix).address;
 }
 
@@ -159,6 +162,32 @@ function ipv4Number(address: IpAddress): number {
     } else part = part * 10 + character - 0x30;
   }
   return number * 256 + part;
+}
+
+/** Four numbers up to 255 with dots between, none with a zero in front. */
+function isIpv4(text: string): boolean {
+  let start = 0;
+  for (let dots = 0; ; dots++) {
+    const dot = text.indexOf(".", start);
+    const end = dot < 0 ? text.length : dot;
+    const part = decimal(text, start, end);
+    if (part === undefined || part > 255) return false;
+    if (dot < 0) return dots === 3;
+    start = dot + 1;
+  }
+}
+
+/** The number that one to three digits stand for; none with a zero in front. */
+function decimal(text: string, start: number, end: number): number | undefined {
+  const digits = end - start;
+  if (digits < 1 || digits > 3) return undefined;
+  let number = 0;
+  for (let i = start; i < end; i++) {
+    const digit = text.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit > 9) return undefined;
+    number = number * 10 + digit;
+  }
+  return digits > 1 && number < 10 ** (digits - 1) ? undefined : number;
 }
 
 function ipv4Text(number: number): IpAddress {

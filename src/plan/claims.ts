@@ -10,13 +10,15 @@ import { formatPrefix, networkOf, type Prefix } from "../net/address.ts";
  * not its to use. Peers without any are left out.
  */
 export function narrowerOfOthers(tunnel: TunnelConfig): ReadonlyMap<PeerConfig, readonly Prefix[]> {
-  const owners = new Map<string, PeerConfig>();
   const lengths = new Set<number>();
+  for (const { allowedIPs } of tunnel.peers) {
+    for (const { length } of allowedIPs ?? []) lengths.add(length);
+  }
+  // Networks of one length, as single addresses are, never lie in each other.
+  if (lengths.size < 2) return new Map();
+  const owners = new Map<string, PeerConfig>();
   for (const peer of tunnel.peers) {
-    for (const prefix of peer.allowedIPs ?? []) {
-      owners.set(formatPrefix(networkOf(prefix)), peer);
-      lengths.add(prefix.length);
-    }
+    for (const prefix of peer.allowedIPs ?? []) owners.set(formatPrefix(networkOf(prefix)), peer);
   }
   const wider = [...lengths].sort((a, b) => b - a);
   const found = new Map<PeerConfig, Prefix[]>();

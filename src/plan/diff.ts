@@ -1,7 +1,8 @@
 /** What differs between desired and observed, as steps in the order in which they are safe. Pure. */
 import { isDeepStrictEqual } from "node:util";
 import { inFreeingOrder } from "./link-order.ts";
-import { keyOf, type LinkResource, type Resource } from "./resources.ts";
+import { ResourceIndex } from "./resource-index.ts";
+import type { LinkResource, Resource } from "./resources.ts";
 
 export interface Step {
   readonly action: "add" | "change" | "remove";
@@ -12,18 +13,19 @@ export interface Step {
 
 /** Both sides hold only what is ours; see apply/observe for how that is known. */
 export function diff(desired: Iterable<Resource>, observed: Iterable<Resource>): Step[] {
-  const wanted = byKey(desired);
-  const there = byKey(observed);
+  const wanted = new ResourceIndex(desired);
+  const there = new ResourceIndex(observed);
   const remade = devicesToRecreate(wanted, there);
   const lost = goesWithOthers(wanted, there, remade);
   const bare = devicesLosingTheirLastAddress(wanted, there);
 
   const steps: Step[] = [];
-  for (const [key, previous] of there) {
-    if (!wanted.has(key) && !lost.has(key)) steps.push(removal(previous));
+  for (const previous of there.all) {
+    if (wanted.get(previous) === undefined && !lost.has(previous)) steps.push(removal(previous));
   }
-  for (const [key, resource] of wanted) {
-    const previous = lost.has(key) ? undefined : there.get(key);
+  for (const resource of wanted.all) {
+    const found = there.get(resource);
+    const previous = found === undefined || lost.has(found) ? undefined : found;
     if (previous === undefined) steps.push(addition(resource));
     else if (resource.object === "link" && remade.has(resource.spec.name)) {
       steps.push(removal(previous), addition(resource));
@@ -102,21 +104,13 @@ function changes(previous: Resource, resource: Resource): Step[] {
   }
 }
 
-function byKey(resources: Iterable<Resource>): Map<string, Resource> {
-  const map = new Map<string, Resource>();
-  for (const resource of resources) map.set(keyOf(resource), resource);
-  return map;
-}
-
 /** A device can't go from an address to `any` or back: net/ipv4/ipip.c, ipip_changelink gives EINVAL. */
-function devicesToRecreate(
-  wanted: Map<string, Resource>,
-  there: Map<string, Resource>,
-): Set<string> {
+function devicesToRecreate(wanted: ResourceIndex, there: ResourceIndex): Set<string> {
   const gone = new Set<string>();
-  for (const [key, resource] of wanted) {
-    const previous = there.get(key);
-    if (resource.object !== "link" || previous?.object !== "link") continue;
+  for (const previous of there.all) {
+    if (previous.object !== "link") continue;
+    const resource = wanted.get(previous);
+    if (resource?.object !== "link") continue;
     if (isNbma(resource) !== isNbma(previous)) gone.add(resource.spec.name);
   }
   return gone;
@@ -127,43 +121,42 @@ function isNbma(link: LinkResource): boolean {
 }
 
 /**
- * Keys of what the kernel removes by itself when something else goes: addresses, neighbours, routes and
- * nexthops with their device, routes with their nexthop.
+ * What the kernel removes by itself when something else goes: addresses, neighbours, routes and nexthops
+ * with their device, routes with their nexthop.
  */
 function goesWithOthers(
-  wanted: Map<string, Resource>,
-  there: Map<string, Resource>,
+  wanted: ResourceIndex,
+  there: ResourceIndex,
   remade: ReadonlySet<string>,
-): Set<string> {
+): Set<Resource> {
   const devices = new Set(remade);
-  for (const [key, { object, spec }] of there) {
-    if (object === "link" && !wanted.has(key)) devices.add(spec.name);
+  for (const resource of there.all) {
+    const { object, spec } = resource;
+    if (object === "link" && wanted.get(resource) === undefined) devices.add(spec.name);
   }
   const nexthops = new Set<number>();
-  for (const [key, resource] of there) {
+  for (const resource of there.all) {
     if (resource.object !== "nexthop") continue;
-    if (!wanted.has(key) || standsOn(devices, resource)) nexthops.add(resource.spec.id);
+    if (wanted.get(resource) === undefined || standsOn(devices, resource))
+      nexthops.add(resource.spec.id);
   }
-  const lost = new Set<string>();
-  for (const [key, resource] of there) {
+  const lost = new Set<Resource>();
+  for (const resource of there.all) {
     const nexthop = resource.object === "route" ? resource.spec.nexthop : undefined;
     if (standsOn(devices, resource) || (nexthop !== undefined && nexthops.has(nexthop)))
-      lost.add(key);
+      lost.add(resource);
   }
   return lost;
 }
 
 /** With a device's last address go the routes on it: net/ipv4/fib_frontend.c, fib_disable_ip(). */
-function devicesLosingTheirLastAddress(
-  wanted: Map<string, Resource>,
-  there: Map<string, Resource>,
-): Set<string> {
+function devicesLosingTheirLastAddress(wanted: ResourceIndex, there: ResourceIndex): Set<string> {
   const losing = new Set<string>();
   const keeping = new Set<string>();
-  for (const [key, { object, spec }] of there) {
-    if (object !== "address") continue;
-    const stays = isDeepStrictEqual(wanted.get(key)?.spec, spec);
-    (stays ? keeping : losing).add(spec.device);
+  for (const resource of there.all) {
+    if (resource.object !== "address") continue;
+    const stays = isDeepStrictEqual(wanted.get(resource)?.spec, resource.spec);
+    (stays ? keeping : losing).add(resource.spec.device);
   }
   for (const device of keeping) losing.delete(device);
   return losing;

@@ -4,7 +4,7 @@
  * the peer's nexthop object. The same configuration always gives the same ids, so that a restarted
  * daemon recognises what it made.
  */
-import type { Configuration } from "../config/model.ts";
+import type { Configuration, PeerConfig } from "../config/model.ts";
 import { type IpAddress, ipAddress, type Prefix } from "../net/address.ts";
 
 export const CLASS_E: Prefix = { address: ipAddress("240.0.0.0"), length: 4 };
@@ -13,7 +13,12 @@ const FIRST = 1;
 /** 255.255.255.255 is the broadcast address; leave it and its neighbour alone. */
 const LAST = 0x0fff_fffd;
 
-export type Ids = ReadonlyMap<string, number>;
+export interface Ids {
+  /** By `tunnel` and `tunnel/peer`. */
+  readonly byKey: ReadonlyMap<string, number>;
+  /** The same again: a plan asks for each peer several times, and must not make its key for that. */
+  readonly byPeer: ReadonlyMap<PeerConfig, number>;
+}
 
 /** `tunnel` or `tunnel/peer`, the key of {@link assignIds}' answer and of all that we know of a peer. */
 export function peerKey(tunnel: string, peer: string): string {
@@ -21,27 +26,36 @@ export function peerKey(tunnel: string, peer: string): string {
 }
 
 export function assignIds(configuration: Configuration): Ids {
-  const ids = new Map<string, number>();
+  const byKey = new Map<string, number>();
+  const byPeer = new Map<PeerConfig, number>();
   const taken = new Set<number>();
-  const give = (key: string, proof = ""): void => {
+  const give = (key: string, proof = ""): number => {
     let id = FIRST + (hash(`${configuration.table} ${key}${proof}`) % (LAST - FIRST));
     while (taken.has(id)) id = id >= LAST ? FIRST : id + 1;
     taken.add(id);
-    ids.set(key, id);
+    byKey.set(key, id);
+    return id;
   };
   for (const tunnel of configuration.tunnels) {
     give(tunnel.name);
-    for (const { name, proof } of tunnel.peers) {
+    for (const peer of tunnel.peers) {
+      const { name, proof } = peer;
       // Another key is another peer: what the old one had is not taken over. (Secrets stay out of it.)
       const key = proof.kind === "key" ? ` ${Buffer.from(proof.publicKey).toString("hex")}` : "";
-      give(peerKey(tunnel.name, name), key);
+      byPeer.set(peer, give(peerKey(tunnel.name, name), key));
     }
   }
-  return ids;
+  return { byKey, byPeer };
+}
+
+export function idOfPeer(ids: Ids, peer: PeerConfig): number {
+  const id = ids.byPeer.get(peer);
+  if (id === undefined) throw new RangeError(`"${peer.name}" has no id`);
+  return id;
 }
 
 export function idOf(ids: Ids, key: string): number {
-  const id = ids.get(key);
+  const id = ids.byKey.get(key);
   if (id === undefined) throw new RangeError(`"${key}" has no id: it is not in the configuration`);
   return id;
 }

@@ -5,7 +5,7 @@ import type { Nexthop } from "../net/objects.ts";
 import { formOfTunnel } from "./form.ts";
 import { fullTunnelOf, fullTunnelRules, isFull } from "./full-tunnel.ts";
 import type { GatePeer } from "./gate.ts";
-import { type Ids, idOf, nexthopId, peerKey, placeholder } from "./ids.ts";
+import { type Ids, idOf, idOfPeer, nexthopId, placeholder } from "./ids.ts";
 import { aliasOf, protocolOf } from "./ownership.ts";
 import type {
   FouResource,
@@ -62,7 +62,7 @@ export function gatePeer(
   others: readonly Prefix[] = [],
 ): GatePeer {
   return {
-    id: idOf(context.ids, peerKey(context.tunnel.name, peer.name)),
+    id: idOfPeer(context.ids, peer),
     name: peer.name,
     endpoint: known?.endpoint,
     inner: peer.allowedIPs ?? [ANY],
@@ -129,7 +129,7 @@ function linkOfDirect(
   known: KnownEndpoint | undefined,
 ): LinkResource {
   const { address, port } = known?.endpoint ?? stand(context, peer);
-  const id = idOf(context.ids, peerKey(context.tunnel.name, peer.name));
+  const id = idOfPeer(context.ids, peer);
   return tunnelLink(context, address, port, id);
 }
 
@@ -142,8 +142,8 @@ function listenerOfDirect(context: TunnelContext, known: KnownEndpoint | undefin
 }
 
 /** Where a direct tunnel points while its peer is not proven; the port only has to be some port. */
-function stand({ ids, tunnel, underlay }: TunnelContext, peer: PeerConfig) {
-  return { address: placeholder(idOf(ids, peerKey(tunnel.name, peer.name))), port: underlay.port };
+function stand({ ids, underlay }: TunnelContext, peer: PeerConfig) {
+  return { address: placeholder(idOfPeer(ids, peer)), port: underlay.port };
 }
 
 function nexthop(
@@ -161,6 +161,6 @@ function nexthop(
           device: tunnel.interface,
           onlink: true,
         };
-  const id = nexthopId(idOf(ids, peerKey(tunnel.name, peer.name)));
+  const id = nexthopId(idOfPeer(ids, peer));
   return { object: "nexthop", tunnel: tunnel.name, spec: { id, protocol: protocolOf(table), to } };
 }

@@ -4,7 +4,7 @@ import { formatPrefix, networkOf, type Prefix } from "../net/address.ts";
 import type { Route } from "../net/objects.ts";
 import { formOfTunnel } from "./form.ts";
 import { fullTunnelOf } from "./full-tunnel.ts";
-import { CLASS_E, idOf, nexthopId, peerKey } from "./ids.ts";
+import { CLASS_E, idOfPeer, nexthopId } from "./ids.ts";
 import { protocolOf, worstMetric } from "./ownership.ts";
 import type { TunnelContext } from "./peer.ts";
 import type { AddressResource, RouteResource } from "./resources.ts";
@@ -36,7 +36,7 @@ export function peerRoutes(
   const { tunnel, ids, table } = context;
   const hub = formOfTunnel(tunnel) === "hub";
   const device = hub ? undefined : tunnel.interface;
-  const nexthop = hub ? nexthopId(idOf(ids, peerKey(tunnel.name, peer.name))) : undefined;
+  const nexthop = hub ? nexthopId(idOfPeer(ids, peer)) : undefined;
   const routes: RouteResource[] = [];
   for (const prefix of peer.allowedIPs ?? []) {
     const destination = networkOf(prefix);
@@ -59,23 +59,33 @@ export function connectedNetworks(tunnel: TunnelConfig): ReadonlySet<string> {
  */
 export function guardRoutes({ tunnel, table }: TunnelContext): RouteResource[] {
   const guards: RouteResource[] = [];
-  const guarded = new Set<string>();
   const metric = worstMetric(table);
   const guard = (destination: Prefix): void => {
-    const text = formatPrefix(destination);
-    if (guarded.has(text)) return;
-    guarded.add(text);
-    const to = { table: tableOf(tunnel, destination), metric, device: undefined, nexthop: undefined };
+    const to = {
+      table: tableOf(tunnel, destination),
+      metric,
+      device: undefined,
+      nexthop: undefined,
+    };
     guards.push(resource(table, tunnel.name, "unreachable", destination, to));
   };
+  // A connected route goes with its link as well.
+  let own = tunnel.addresses
+    .filter(({ length, peer }) => peer !== undefined || length < 32)
+    .map(networkOfAddress);
   for (const { allowedIPs } of tunnel.peers) {
-    for (const prefix of allowedIPs ?? []) guard(networkOf(prefix));
+    for (const prefix of allowedIPs ?? []) {
+      const network = networkOf(prefix);
+      guard(network);
+      if (own.some((one) => isSame(one, network))) own = own.filter((one) => !isSame(one, network));
+    }
   }
-  for (const address of tunnel.addresses) {
-    // A connected route goes with its link as well.
-    if (address.peer !== undefined || address.length < 32) guard(networkOfAddress(address));
-  }
+  for (const network of own) guard(network);
   return guards;
+}
+
+function isSame(a: Prefix, b: Prefix): boolean {
+  return a.length === b.length && a.address === b.address;
 }
 
 /** Packets for a placeholder must not leave the host by the default route. */

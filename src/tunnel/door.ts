@@ -3,13 +3,13 @@
  * names no key, so each waiting key is tried: first the holder of the very endpoint, then the one last
  * seen at that address, then the others, for as long as the budget of verifications lasts.
  */
-import { createHmac, randomBytes } from "node:crypto";
 import { type Endpoint, sameEndpoint } from "../net/address.ts";
 import { judgeProof } from "../wire/proof.ts";
 import { type KeyProof, parseKeyProof } from "../wire/protocol1.ts";
 import { judge, type ReplayMark, raised, type Stamp } from "../wire/replay.ts";
 import type { Signatures } from "../wire/signatures.ts";
 import type { Peer } from "./peers.ts";
+import { TokenIndex } from "./token-index.ts";
 
 export type Answer =
   | { readonly kind: "proven"; readonly peer: Peer }
@@ -30,10 +30,8 @@ export interface Allowance {
 
 export class Door {
   readonly #keys: readonly Peer[];
-  readonly #tokens = new Map<string, Peer>();
+  readonly #tokens = new TokenIndex<Peer>();
   readonly #open: readonly Peer[];
-  /** So that looking a token up tells nothing of how much of it was right. */
-  readonly #tokenKey = randomBytes(32);
   readonly #lastAt = new Map<string, Peer>();
   readonly #signatures: Signatures;
   readonly #keep: Keep;
@@ -53,13 +51,13 @@ export class Door {
     this.#open = waiting.filter(({ config }) => config.proof.kind === "none");
     for (const peer of waiting) {
       const { proof } = peer.config;
-      if (proof.kind === "token") this.#tokens.set(this.#digest(proof.token.reveal()), peer);
+      if (proof.kind === "token") this.#tokens.set(proof.token.reveal(), peer);
     }
   }
 
   judge(payload: Uint8Array, source: Endpoint, now: number, allowance: Allowance): Answer {
     if (payload.length === 0) return this.#judgeEmpty(source);
-    const byToken = this.#tokens.size > 0 ? this.#tokens.get(this.#digest(payload)) : undefined;
+    const byToken = this.#tokens.get(payload);
     if (byToken !== undefined) return admit(byToken, source);
     return this.#judgeKeys(payload, source, now, allowance);
   }
@@ -149,10 +147,6 @@ export class Door {
       if (other === peer) this.#lastAt.delete(address);
     }
     this.#lastAt.set(source.address, peer);
-  }
-
-  #digest(token: Uint8Array): string {
-    return createHmac("sha256", this.#tokenKey).update(token).digest("base64");
   }
 }
 

@@ -25,7 +25,7 @@ export interface PeerContext {
 const second = 1000;
 const minute = 60 * second;
 
-const noSecret = new Secret(new Uint8Array());
+const noSecret = new Secret(Buffer.alloc(0));
 const none = Object.freeze({ kind: "none" } as const);
 
 export function buildPeer(name: string, part: PeerPart, context: PeerContext): PeerConfig {

@@ -11,9 +11,17 @@ export type SecretName = "privateKey" | "secret" | "token" | "tokenBase64";
 
 type Mapping = { readonly [key in SecretName | `${SecretName}File`]?: string | undefined };
 
+/** Not put together each time: a peer is asked for each of these. */
+const inFile = {
+  privateKey: "privateKeyFile",
+  secret: "secretFile",
+  token: "tokenFile",
+  tokenBase64: "tokenBase64File",
+} as const satisfies { readonly [name in SecretName]: `${name}File` };
+
 /** Whether there is such a secret, without reading it. */
 export function hasSecret(mapping: Mapping, name: SecretName): boolean {
-  return mapping[name] !== undefined || mapping[`${name}File`] !== undefined;
+  return mapping[name] !== undefined || mapping[inFile[name]] !== undefined;
 }
 
 /**
@@ -27,15 +35,15 @@ export function takeSecret(
   problems: Problems,
 ): Secret | undefined {
   const text = mapping[name];
-  const file = mapping[`${name}File`];
+  const file = mapping[inFile[name]];
   if (text !== undefined && file !== undefined) {
     const what = `both \`${name}\` and \`${name}File\``;
-    problems.add([...path, `${name}File`], new Complaint(what, "remove one"), { at: "key" });
+    problems.add([...path, inFile[name]], new Complaint(what, "remove one"), { at: "key" });
     return undefined;
   }
   if (file !== undefined) {
     const bytes = readSecretFile(file);
-    const key = [...path, `${name}File`];
+    const key = [...path, inFile[name]];
     if (isFailure(bytes)) {
       problems.add(key, bytes.complaint, { kind: bytes.kind });
       return undefined;

@@ -58,16 +58,13 @@ function buildPeers(part: TunnelPart, path: Path, problems: Problems): readonly 
   const tunnelKey: Identity = Object.freeze(
     seed === undefined ? { kind: "none" } : { kind: "key", seed },
   );
-  const context = {
-    single: entries.length === 1,
-    tunnelKey,
-    tunnelHasKey: hasSecret(part, "privateKey"),
-    problems,
-  };
+  const single = entries.length === 1;
+  const tunnelHasKey = hasSecret(part, "privateKey");
+  const place = [...path, "peers"];
   const peers = entries.map(([name, peer]) =>
-    buildPeer(name, peer, { ...context, path: [...path, "peers", name] }),
+    buildPeer(name, peer, { path: [...place, name], single, tunnelKey, tunnelHasKey, problems }),
   );
-  checkSideBySide(peers, [...path, "peers"], problems);
+  checkSideBySide(peers, place, problems);
   return Object.freeze(peers);
 }
 

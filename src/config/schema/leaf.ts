@@ -1,15 +1,27 @@
 /** Makers of schema parts whose messages say what is wanted and never what was received. */
 import * as z from "zod";
 import { Complaint } from "../complaint.ts";
+import { listReader, readBy, refused } from "./quick.ts";
 
 /** A text that a pure function reads. */
 export function text<T>(wrongType: Complaint, read: (text: string) => T | Complaint) {
-  return z.string({ error: () => wrongType.encode() }).transform((value, context) => {
+  const schema = z.string({ error: () => wrongType.encode() }).transform((value, context) => {
     const result = read(value);
     if (!(result instanceof Complaint)) return result;
     context.addIssue({ code: "custom", message: result.encode() });
     return z.NEVER;
   });
+  return readBy(schema, (value) => {
+    const result = typeof value === "string" ? read(value) : refused;
+    return result instanceof Complaint ? refused : result;
+  });
+}
+
+/** A list, whose items one schema reads. */
+export function list<T extends z.ZodType>(item: T, wrongType: Complaint, empty?: Complaint) {
+  const any = z.array(item, { error: () => wrongType.encode() });
+  const schema = empty === undefined ? any : any.min(1, { error: () => empty.encode() });
+  return readBy(schema, listReader(item, empty === undefined ? 0 : 1));
 }
 
 /** A number, or a text that stands for one: `0` or `5m`, `1` or `0x1`. */
@@ -60,9 +72,10 @@ export function flag() {
 
 /** A text that is nobody's business, decoded later: the same text may stand in a file of its own. */
 export function secretText() {
-  return z.string({
+  const schema = z.string({
     error: ({ input }) => (input === null ? emptySecret : unquotedSecret).encode(),
   });
+  return readBy(schema, (value) => (typeof value === "string" ? value : refused));
 }
 
 const unquotedSecret = new Complaint("YAML reads this as no text", 'put it in quotes: "…"');

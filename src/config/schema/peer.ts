@@ -4,6 +4,7 @@ import {
   choice,
   flag,
   integer,
+  list,
   notYet,
   numberOrText,
   path,
@@ -83,13 +84,11 @@ export const peerShape = {
     .describe("Our ed25519 seed towards this peer, 32 bytes in base64. Default: the tunnel's."),
   privateKeyFile: path().optional().describe("File with the private key."),
   protocol: protocol(),
-  allowedIPs: z
-    .array(text(new Complaint("no network", "write 172.28.0.0/24"), readPrefix), {
-      error: () => new Complaint("no list", "write a list: [172.28.0.2/32]").encode(),
-    })
-    .min(1, {
-      error: () => new Complaint("an empty list", "list a network, or leave it out").encode(),
-    })
+  allowedIPs: list(
+    text(new Complaint("no network", "write 172.28.0.0/24"), readPrefix),
+    new Complaint("no list", "write a list: [172.28.0.2/32]"),
+    new Complaint("an empty list", "list a network, or leave it out"),
+  )
     .optional()
     .describe(
       "Inner sources accepted from this peer, and routes to it. May be left out for a tunnel's single peer: then any source is accepted and no route added.",

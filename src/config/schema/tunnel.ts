@@ -5,6 +5,7 @@ import {
   choice,
   flag,
   integer,
+  list,
   notYet,
   numberOrText,
   path,
@@ -12,7 +13,8 @@ import {
   text,
   wantMapping,
 } from "./leaf.ts";
-import { peerSchema, protocol } from "./peer.ts";
+import { peerSchema, peerShape, protocol } from "./peer.ts";
+import { mappingReader, readBy, recordReader, refused } from "./quick.ts";
 import {
   readInnerAddress,
   readInterfaceName,
@@ -39,10 +41,15 @@ const innerAddress = () =>
     });
 
 /** Names of tunnels and peers stand in `ipipoud forget TUNNEL/PEER`, in logs and in what the kernel keeps. */
-export const nameSchema = z.string().regex(/^[^/\p{Cc}]{1,128}$/u, {
-  error: () =>
-    new Complaint("no name", "1 to 128 characters, no / and no control character").encode(),
-});
+const name = /^[^/\p{Cc}]{1,128}$/u;
+
+export const nameSchema = readBy(
+  z.string().regex(name, {
+    error: () =>
+      new Complaint("no name", "1 to 128 characters, no / and no control character").encode(),
+  }),
+  (value) => (typeof value === "string" && name.test(value) ? value : refused),
+);
 
 /** Linux: `ETH_MIN_MTU` for the least; the most is what fits a UDP datagram with an inner header. */
 const mtu = () => integer(68, 65507);
@@ -57,11 +64,10 @@ export const tunnelShape = {
   address: innerAddress()
     .optional()
     .describe("Inner address of this side: A/LEN, or { local: A, peer: B } for point-to-point."),
-  addresses: z
-    .array(innerAddress(), {
-      error: () =>
-        new Complaint("no list", "write a list: [172.28.0.1/24], or `address` for one").encode(),
-    })
+  addresses: list(
+    innerAddress(),
+    new Complaint("no list", "write a list: [172.28.0.1/24], or `address` for one"),
+  )
     .optional()
     .describe("Several inner addresses of this side, each as in `address`."),
   encapsulation: choice(["fou"], ["none"]).optional().describe("`fou` (default): IPIP in UDP."),
@@ -91,8 +97,10 @@ export const tunnelShape = {
     ),
   privateKeyFile: path().optional().describe("File with the private key."),
   protocol: protocol(),
-  peers: z
-    .record(nameSchema, peerSchema, wantMapping("write peers as NAME: { … }"))
+  peers: readBy(
+    z.record(nameSchema, peerSchema, wantMapping("write peers as NAME: { … }")),
+    recordReader(nameSchema, mappingReader(peerShape)),
+  )
     .optional()
     .describe("The peers by name; at least one."),
   routes: notYet("routes", "Routes beside those of allowedIPs."),

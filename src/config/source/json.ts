@@ -34,6 +34,7 @@ function measure(value: unknown, depth: number): number | Complaint {
   let keys = 0;
   if (Array.isArray(value)) {
     for (const item of value) {
+      if (typeof item !== "object") continue;
       const inner = measure(item, depth + 1);
       if (typeof inner !== "number") return inner;
       keys += inner;
@@ -41,12 +42,15 @@ function measure(value: unknown, depth: number): number | Complaint {
     return keys;
   }
   const object = value as Readonly<Record<string, unknown>>;
-  for (const name of Object.keys(object)) {
+  for (const name in object) {
     const complaint = checkName(name);
     if (complaint !== undefined) return complaint;
-    const inner = measure(object[name], depth + 1);
+    keys++;
+    const item = object[name];
+    if (typeof item !== "object") continue;
+    const inner = measure(item, depth + 1);
     if (typeof inner !== "number") return inner;
-    keys += 1 + inner;
+    keys += inner;
   }
   return keys;
 }

@@ -19,8 +19,8 @@ test("ids are the same for the same configuration, and one for each tunnel and p
     configuration([tunnel("a", [peer("x"), peer("y")]), tunnel("b", [peer("x")])]);
   const ids = assignIds(build());
   assert.deepEqual(assignIds(build()), ids);
-  assert.deepEqual([...ids.keys()].sort(), ["a", "a/x", "a/y", "b", "b/x"]);
-  assert.equal(new Set(ids.values()).size, ids.size);
+  assert.deepEqual([...ids.byKey.keys()].sort(), ["a", "a/x", "a/y", "b", "b/x"]);
+  assert.equal(new Set(ids.byKey.values()).size, ids.byKey.size);
 });
 
 test("another peer changes nobody's id, as long as none collide", () => {
@@ -56,7 +56,7 @@ test("names that collide get different ids", () => {
 
 test("100,000 peers have ids of their own, all inside 28 bits", () => {
   const peers = Array.from({ length: 100_000 }, (_, i) => peer(`laptop${i}`));
-  const ids = [...assignIds(configuration([tunnel("hub", peers)])).values()];
+  const ids = [...assignIds(configuration([tunnel("hub", peers)])).byKey.values()];
   assert.equal(new Set(ids).size, 100_001);
   assert.ok(ids.every((id) => id >= 1 && id <= 0x0fff_fffd));
 });

@@ -9,6 +9,7 @@ const limits: Readonly<Record<string, { receive: number; send: number }>> = {
   "direct, prefixes": { receive: 1.08, send: 1.01 },
   "hub, 1 peer": { receive: 1.12, send: 1.12 },
   "hub, 10000 peers": { receive: 1.12, send: 1.12 },
+  "hub, 100000 peers": { receive: 1.12, send: 1.12 },
 };
 
 const directions = ["receive", "send"] as const;
@@ -34,6 +35,26 @@ export function table(kernel: string, figures: readonly Figure[]): string {
 export function excesses(figures: readonly Figure[]): string[] {
   const base = figures.find(({ scenario }) => scenario === reference);
   if (base === undefined) return [`no figure for ${reference}`];
+  return [...sizeMatters(figures), ...aboveLimits(figures, base)];
+}
+
+/** A hub's packets may not cost more for its having many peers than this. */
+const mostForSize = 1.02;
+
+function sizeMatters(figures: readonly Figure[]): string[] {
+  const one = figures.find(({ scenario }) => scenario === "hub, 1 peer");
+  const all = figures.find(({ scenario }) => scenario === "hub, 100000 peers");
+  if (one === undefined || all === undefined) return [];
+  return directions.flatMap((name) => {
+    const ratio = all[name] / one[name];
+    if (ratio <= mostForSize) return [];
+    return [
+      `${all.scenario}, ${name}: ${ratio.toFixed(3)} of ${one.scenario}, above ${mostForSize}`,
+    ];
+  });
+}
+
+function aboveLimits(figures: readonly Figure[], base: Figure): string[] {
   return figures.flatMap((figure) =>
     directions.flatMap((name) => {
       const limit = limits[figure.scenario]?.[name];

@@ -42,6 +42,7 @@ export const scenarios: readonly Scenario[] = [
   { name: "direct, prefixes", prepare: (ends) => served(ends, ["172.28.0.0/24"], 0) },
   { name: "hub, 1 peer", prepare: (ends) => served(ends, [`${peerInner}/32`], 1) },
   { name: "hub, 10000 peers", prepare: (ends) => served(ends, [`${peerInner}/32`], 9_999) },
+  { name: "hub, 100000 peers", prepare: (ends) => served(ends, [`${peerInner}/32`], 99_999) },
 ];
 
 /**
@@ -57,7 +58,7 @@ async function served(ends: Ends, allowedIPs: string[], waiting: number): Promis
     // A token each: a port takes 256 keys.
     peers[`waiting${number}`] = {
       token: `token-of-peer-${number}`,
-      allowedIPs: [`10.${number >> 8}.${number & 255}.1/32`],
+      allowedIPs: [`10.${number >> 16}.${(number >> 8) & 255}.${number & 255}/32`],
     };
   }
   const listen = `${testedAddress}:${testedPort}`;

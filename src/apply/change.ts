@@ -1,6 +1,7 @@
 /** Everything that differs, cut into what may be done when. Pure. */
 import { describe } from "../plan/describe.ts";
 import type { Step } from "../plan/diff.ts";
+import { describe as describeObject } from "./nftables/describe.ts";
 import type { NftChange } from "./nftables/diff.ts";
 
 export interface Change {
@@ -46,8 +47,8 @@ function kernelStep({ action, resource }: Step): PlannedStep {
   return { action, object, tunnel, what: describe(resource) };
 }
 
-function gateStep({ action, what, tunnel }: NftChange): PlannedStep {
-  return { action, object: "nftables", tunnel, what };
+function gateStep({ action, object, set, tunnel }: NftChange): PlannedStep {
+  return { action, object: "nftables", tunnel, what: describeObject(object, set) };
 }
 
 export function isEmpty(change: Change): boolean {

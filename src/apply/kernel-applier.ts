@@ -4,6 +4,7 @@ import type { NftObject } from "../kernel/nftables/objects.ts";
 import { sameEndpoint } from "../net/address.ts";
 import { contextOf, type Desired, desiredState } from "../plan/desired.ts";
 import { diff, inOrder, type Step } from "../plan/diff.ts";
+import { markOf } from "../plan/full-tunnel.ts";
 import type { Gate, GatePeer, GateTunnel } from "../plan/gate.ts";
 import { type Ids, idOfPeer } from "../plan/ids.ts";
 import { endpointResources, type TunnelContext } from "../plan/peer.ts";
@@ -30,6 +31,8 @@ export class KernelApplier implements Applier {
   readonly #sockets: Sockets;
   readonly #configuration: Configuration;
   readonly #ids: Ids;
+  /** Reckoned once: it takes a look at all peers, and a roam must not. */
+  readonly #marks: ReadonlyMap<TunnelConfig, number>;
   /** What peers' elements depend on beside their endpoints; reckoned once, as it takes all peers. */
   #written:
     | {
@@ -43,6 +46,7 @@ export class KernelApplier implements Applier {
     this.#sockets = sockets;
     this.#configuration = configuration;
     this.#ids = ids;
+    this.#marks = new Map(configuration.tunnels.map((tunnel) => [tunnel, markOf(tunnel)]));
   }
 
   /**
@@ -125,6 +129,6 @@ export class KernelApplier implements Applier {
   #context(tunnel: TunnelConfig, situation: Situation): TunnelContext {
     const underlay = situation.underlays.get(tunnel.name);
     if (underlay === undefined) throw new RangeError(`no underlay for tunnel ${tunnel.name}`);
-    return contextOf(this.#configuration, this.#ids, tunnel, underlay);
+    return contextOf(this.#configuration, this.#ids, tunnel, underlay, this.#marks.get(tunnel));
   }
 }

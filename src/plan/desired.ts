@@ -43,8 +43,9 @@ export function contextOf(
   ids: Ids,
   tunnel: TunnelConfig,
   underlay: Underlay,
+  fwmark: number = markOf(tunnel),
 ): TunnelContext {
-  return { table: configuration.table, ids, tunnel, underlay, fwmark: markOf(tunnel) };
+  return { table: configuration.table, ids, tunnel, underlay, fwmark };
 }
 
 function tunnelResources(context: TunnelContext, situation: Situation): Resource[] {

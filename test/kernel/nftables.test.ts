@@ -1,7 +1,9 @@
 /** Our table in a real kernel: what was asked for is there, however it came about, and `nft` can read it. */
+
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { after, before, describe, test } from "node:test";
+import { describe as describeObject } from "../../src/apply/nftables/describe.ts";
 import { diffRuleset, renewal } from "../../src/apply/nftables/diff.ts";
 import { executeRuleset } from "../../src/apply/nftables/execute.ts";
 import { observeRuleset } from "../../src/apply/nftables/observe.ts";
@@ -43,7 +45,7 @@ describe("nf_tables", () => {
     const changes = diffRuleset(TABLE, wanted, await there());
     await executeRuleset(namespace.netfilter, changes, batch);
     assert.deepEqual(diffRuleset(TABLE, wanted, await there()), []);
-    return changes.map(({ action, what }) => `${action} ${what}`);
+    return changes.map(({ action, object, set }) => `${action} ${describeObject(object, set)}`);
   }
 
   const nft = (...args: string[]): string => namespace.run("nft", ...args);

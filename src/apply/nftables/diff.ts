@@ -3,7 +3,6 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import type { Chain, Element, NftObject, NftSet } from "../../kernel/nftables/objects.ts";
-import { describe } from "./describe.ts";
 import { tunnelOf } from "./names.ts";
 
 export interface NftChange {
@@ -19,8 +18,8 @@ export interface NftChange {
    * replaced.
    */
   readonly previous: NftObject | undefined;
-  /** A sentence's object: `set known-ipipou0`. */
-  readonly what: string;
+  /** An element's, where it is at hand: what its bytes mean. */
+  readonly set: NftSet | undefined;
 }
 
 /** The kernel counts timeouts in ticks of up to 10 ms. */
@@ -101,8 +100,7 @@ function change(
   sets: ReadonlyMap<string, NftSet>,
 ): NftChange {
   const name = object.kind === "element" ? object.set : object.name;
-  const what = describe(object, sets.get(name));
-  return { action, table, tunnel: tunnelOf(name), object, previous, what };
+  return { action, table, tunnel: tunnelOf(name), object, previous, set: sets.get(name) };
 }
 
 function keyOf(object: NftObject): string {

@@ -95,6 +95,7 @@ export function tunnelOf(name: string): string | null {
 }
 
 function toName(name: string): string {
+  if (/^[A-Za-z0-9_.-]*$/.test(name)) return name;
   return Array.from(Buffer.from(name), (byte) => {
     const character = String.fromCharCode(byte);
     return /[A-Za-z0-9_.-]/.test(character) ? character : `/${byte.toString(16).padStart(2, "0")}`;
@@ -102,6 +103,7 @@ function toName(name: string): string {
 }
 
 function fromName(name: string): string {
+  if (!name.includes("/")) return name;
   const percent = name.replaceAll("%", "%25").replaceAll("/", "%");
   try {
     return decodeURIComponent(percent);

@@ -1,5 +1,12 @@
 /** All expressions that a rule can have, and the list of them as one attribute. */
-import { type AttributeType, attr, listOf, MalformedMessage } from "../../netlink/attributes.ts";
+import {
+  type AttributeType,
+  attr,
+  encoded,
+  listOf,
+  MalformedMessage,
+  table,
+} from "../../netlink/attributes.ts";
 import { NFTA_LIST_ELEM } from "./constants.ts";
 import { type Bitwise, bitwise } from "./expressions/bitwise.ts";
 import { type Cmp, cmp } from "./expressions/cmp.ts";
@@ -15,7 +22,7 @@ import { type Notrack, notrack } from "./expressions/notrack.ts";
 import { type PayloadLoad, type PayloadWrite, payload } from "./expressions/payload.ts";
 import { type Queue, queue } from "./expressions/queue.ts";
 import { type Range, range } from "./expressions/range.ts";
-import { EXPRESSION, type StatefulExpression } from "./expressions/stateful.ts";
+import { EXPRESSION, EXPRESSION_VALUES, type StatefulExpression } from "./expressions/stateful.ts";
 import { required } from "./required.ts";
 
 /** Something that we never write: someone else changed the rule. */
@@ -96,5 +103,16 @@ const expression: AttributeType<Expression> = {
     }
   },
 };
+
+const ITEM = table({ item: attr(NFTA_LIST_ELEM, encoded, "NFTA_LIST_ELEM") });
+
+/**
+ * What {@link expressions} writes, made from the inside out: each expression is encoded once, not again
+ * for the length of everything around it.
+ */
+export function encodeExpressions(list: readonly Expression[]): Buffer {
+  const items = list.map((one) => ITEM.encode({ item: EXPRESSION_VALUES.encode(valuesOf(one)) }));
+  return Buffer.concat(items);
+}
 
 export const expressions = listOf(attr(NFTA_LIST_ELEM, expression, "NFTA_LIST_ELEM"));

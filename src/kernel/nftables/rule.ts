@@ -1,5 +1,5 @@
 /** Rules. */
-import { attr, string, table } from "../../netlink/attributes.ts";
+import { attr, encoded, string, table } from "../../netlink/attributes.ts";
 import { NLM_F_APPEND, NLM_F_CREATE } from "../../netlink/constants.ts";
 import type { Message, Request } from "../../netlink/request.ts";
 import {
@@ -11,7 +11,7 @@ import {
   NFTA_RULE_TABLE,
   NFTA_RULE_USERDATA,
 } from "./constants.ts";
-import { expressions } from "./expression.ts";
+import { encodeExpressions, expressions } from "./expression.ts";
 import { dumpRequest, familyOf, HEADER_BYTES, numberOf, request } from "./message.ts";
 import type { Rule, TableName } from "./objects.ts";
 import { required } from "./required.ts";
@@ -24,10 +24,17 @@ const RULE = table({
   comment: attr(NFTA_RULE_USERDATA, comment, "NFTA_RULE_USERDATA"),
 });
 
+/** The same for writing. */
+const NEW_RULE = table({
+  ...RULE.attributes,
+  expressions: attr(NFTA_RULE_EXPRESSIONS, encoded, "NFTA_RULE_EXPRESSIONS"),
+});
+
 /** At the end of its chain. */
 export function newRule(table: TableName, chain: string, rule: Rule): Request {
-  const payload = RULE.encode(
-    { table: table.name, chain, expressions: rule.expressions, comment: rule.comment },
+  const expressions = encodeExpressions(rule.expressions);
+  const payload = NEW_RULE.encode(
+    { table: table.name, chain, expressions, comment: rule.comment },
     HEADER_BYTES,
   );
   const operation = `NFT_MSG_NEWRULE ${table.name} ${chain}`;

@@ -51,7 +51,7 @@ const tunnels: SizeScenario = {
     // A # would begin a comment.
     ...each(count, (n) => `link set ipipou${n} alias "ipipoud ipipou/ipipou${n} 1234567"`),
     ...each(count, (n) => `link set ipipou${n} up`),
-    ...each(count, (n) => `addr add ${inner(4 * n + 1)}/30 dev ipipou${n} proto 105`),
+    ...each(count, (n) => `addr add ${inner(4 * n + 1)}/30 dev ipipou${n}`),
     ...each(count, (n) => `fou add port ${10_000 + n} ipproto 4 local ${local}`),
   ],
   token,
@@ -84,7 +84,7 @@ const peers: SizeScenario = {
     `link add name ipipou0 mtu 1472 type ipip local ${local} remote any ttl inherit encap fou encap-sport 10000 encap-dport 10000`,
     `link set ipipou0 alias "ipipoud ipipou/ipipou0"`,
     "link set ipipou0 up",
-    "addr add 172.28.0.1/24 dev ipipou0 noprefixroute proto 105",
+    "addr add 172.28.0.1/24 dev ipipou0 noprefixroute",
     `fou add port 10000 ipproto 4 local ${local}`,
     ...each(count, (n) => `nexthop add id ${firstNexthop + n} blackhole proto 105`),
     ...each(count, (n) => `route add ${inner(n)}/32 nhid ${firstNexthop + n} proto 105`),

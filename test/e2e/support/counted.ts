@@ -1,9 +1,10 @@
 /** How many messages a daemon has sent to the kernel; it was started with {@link counting}. */
+import { fileURLToPath } from "node:url";
 import type { Program } from "./program.ts";
 
 /** The environment of such a daemon. */
 export const counting = {
-  NODE_OPTIONS: `--import=${new URL("./count-messages.js", import.meta.url).href}`,
+  NODE_OPTIONS: `--require=${fileURLToPath(new URL("./count-messages.cjs", import.meta.url))}`,
 } as const;
 
 export class Counted {

@@ -16,12 +16,12 @@ import { type Limit, limit } from "./limit.ts";
 
 export type StatefulExpression = Counter | Limit;
 
-export const EXPRESSION = nested(
-  table({
-    name: attr(NFTA_EXPR_NAME, string, "NFTA_EXPR_NAME"),
-    data: attr(NFTA_EXPR_DATA, encoded, "NFTA_EXPR_DATA"),
-  }),
-);
+export const EXPRESSION_VALUES = table({
+  name: attr(NFTA_EXPR_NAME, string, "NFTA_EXPR_NAME"),
+  data: attr(NFTA_EXPR_DATA, encoded, "NFTA_EXPR_DATA"),
+});
+
+export const EXPRESSION = nested(EXPRESSION_VALUES);
 
 const valuesOf = (expression: StatefulExpression) =>
   expression.kind === "counter"

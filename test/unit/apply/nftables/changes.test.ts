@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { beforeAndAfter, diffRuleset, renewal } from "../../../../src/apply/nftables/diff.ts";
+import { describe as describeObject } from "../../../../src/apply/nftables/describe.ts";
+import {
+  beforeAndAfter,
+  diffRuleset,
+  type NftChange,
+  renewal,
+} from "../../../../src/apply/nftables/diff.ts";
 import { batches } from "../../../../src/apply/nftables/requests.ts";
 import { peerObjects, ruleset } from "../../../../src/apply/nftables/ruleset.ts";
 import type { NftObject } from "../../../../src/kernel/nftables/objects.ts";
@@ -9,8 +15,9 @@ import { direct, endpoint, gate, hub, peer, tunnel } from "./gates.ts";
 
 const TABLE = "ipipou";
 const diff = (wanted: Gate, there: Gate) => diffRuleset(TABLE, ruleset(wanted), ruleset(there));
+const what = ({ object, set }: NftChange): string => describeObject(object, set);
 const said = (changes: ReturnType<typeof diffRuleset>): string[] =>
-  changes.map(({ action, what }) => `${action} ${what}`);
+  changes.map((change) => `${change.action} ${what(change)}`);
 const operations = (changes: ReturnType<typeof diffRuleset>): string[][] =>
   batches(changes).map((batch) =>
     batch.map(({ operation }) => operation.replace(/NFT_MSG_(\S+) ipipou/, "$1").trim()),
@@ -65,14 +72,14 @@ describe("differences", () => {
 
   test("guards stand before listeners do and go after them, peers the other way round", () => {
     const start = beforeAndAfter(diff(gate([direct()]), gate([])));
-    assert.ok(start.before.some(({ what }) => what === "element ipipou0 in tunnels"));
+    assert.ok(start.before.some((change) => what(change) === "element ipipou0 in tunnels"));
     assert.deepEqual(said(start.after), [
       "add element 198.51.100.2 . 40001 . 172.28.0.2 in known-ipipou0",
       "add element 198.51.100.2 . 40001 in endpoints-ipipou0",
     ]);
     const stop = beforeAndAfter(diff(gate([direct()]), gate([direct(), hub()])));
     assert.ok(stop.before.every(({ tunnel, action }) => tunnel === "hub0" || action === "change"));
-    assert.ok(stop.after.some(({ what }) => what === "chain tunnel-hub0"));
+    assert.ok(stop.after.some((change) => what(change) === "chain tunnel-hub0"));
     const renewed = beforeAndAfter(diff(gate([direct({}, { lifetime: 9 })]), gate([direct()])));
     assert.deepEqual(renewed.after, []);
   });

@@ -2,8 +2,10 @@
  * Our messages against nft's: test/golden/nft-ruleset.nft is our own ruleset as nft words it, and what
  * nft sends for it must say the same as what we send.
  */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { describe as describeObject } from "../../../../src/apply/nftables/describe.ts";
 import { diffRuleset } from "../../../../src/apply/nftables/diff.ts";
 import { observeRuleset } from "../../../../src/apply/nftables/observe.ts";
 import { batches } from "../../../../src/apply/nftables/requests.ts";
@@ -168,7 +170,7 @@ test("what the kernel answers to nft's listing is the ruleset that was loaded", 
   const once = new Map(observed.objects.map((object) => [JSON.stringify(object, shown), object]));
   const left = diffRuleset(TABLE.name, ruleset(goldenGate()), [...once.values()]);
   assert.deepEqual(
-    left.map(({ what }) => what),
+    left.map(({ object, set }) => describeObject(object, set)),
     ["chain from-hub-20001"], // nft compares the protocol twice there
   );
 });

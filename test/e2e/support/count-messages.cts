@@ -1,8 +1,8 @@
 /**
- * Loaded before the daemon (`node --import`): counts the netlink messages that go to the kernel, and says
+ * Loaded before the daemon (`node --require`): counts the netlink messages that go to the kernel, and says
  * how many on stderr when SIGUSR2 comes. Costs the daemon next to nothing, so it may stand under a measurement.
  */
-import process from "node:process";
+export {};
 
 interface Socket {
   send(data: Uint8Array): void;

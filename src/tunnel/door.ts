@@ -73,7 +73,7 @@ export class Door {
   #judgeKeys(payload: Uint8Array, source: Endpoint, now: number, allowance: Allowance): Answer {
     const stamp = parseKeyProof(payload);
     if (stamp === undefined) {
-      const what = this.#tokens.size > 0 ? "wrong token" : "not the form of a proof";
+      const what = this.#tokens.isEmpty ? "not the form of a proof" : "wrong token";
       return refuse(undefined, `it fits no peer that is waited for: ${what}`);
     }
     const old: Peer[] = [];

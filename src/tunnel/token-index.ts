@@ -12,33 +12,35 @@ export interface HashKey {
 }
 
 export class TokenIndex<T> {
-  readonly #byHash = new Map<number, Entry<T>[]>();
+  readonly #byHash = new Map<number, Entry<T>>();
   readonly #key: HashKey;
 
   constructor(key: HashKey = randomKey()) {
     this.#key = key;
   }
 
-  get size(): number {
-    return this.#byHash.size;
+  /** Whether there is none. */
+  get isEmpty(): boolean {
+    return this.#byHash.size === 0;
   }
 
   set(token: Uint8Array, of: T): void {
     const hash = halfSipHash(token, this.#key);
-    const others = this.#byHash.get(hash);
-    if (others === undefined) this.#byHash.set(hash, [{ token, of }]);
-    else others.push({ token, of });
+    this.#byHash.set(hash, { token, of, next: this.#byHash.get(hash) });
   }
 
   get(token: Uint8Array): T | undefined {
-    const candidates = this.#byHash.get(halfSipHash(token, this.#key)) ?? [];
-    return candidates.find((one) => isEqual(one.token, token))?.of;
+    let entry = this.#byHash.get(halfSipHash(token, this.#key));
+    while (entry !== undefined && !isEqual(entry.token, token)) entry = entry.next;
+    return entry?.of;
   }
 }
 
 interface Entry<T> {
   readonly token: Uint8Array;
   readonly of: T;
+  /** Another of the same hash. */
+  readonly next: Entry<T> | undefined;
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {

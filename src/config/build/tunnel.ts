@@ -1,5 +1,4 @@
 /** One tunnel: its interface, where it listens, and its peers side by side. */
-import { formatPrefix } from "../../net/address.ts";
 import { Complaint } from "../complaint.ts";
 import type { Identity, InnerAddress, Listen, PeerConfig, TunnelConfig } from "../model.ts";
 import { formatName, type Problems } from "../problems.ts";
@@ -48,8 +47,9 @@ export function buildTunnel(name: string, part: TunnelPart, problems: Problems):
 }
 
 function buildPeers(part: TunnelPart, path: Path, problems: Problems): readonly PeerConfig[] {
-  const entries = Object.entries(part.peers ?? {});
-  if (entries.length === 0) {
+  const parts = part.peers ?? {};
+  const names = Object.keys(parts);
+  if (names.length === 0) {
     problems.add(path, new Complaint("a tunnel without peers", "add a peer under `peers`"), {
       at: "key",
     });
@@ -58,47 +58,51 @@ function buildPeers(part: TunnelPart, path: Path, problems: Problems): readonly 
   const tunnelKey: Identity = Object.freeze(
     seed === undefined ? { kind: "none" } : { kind: "key", seed },
   );
-  const single = entries.length === 1;
+  const single = names.length === 1;
   const tunnelHasKey = hasSecret(part, "privateKey");
   const place = [...path, "peers"];
-  const peers = entries.map(([name, peer]) =>
-    buildPeer(name, peer, { path: [...place, name], single, tunnelKey, tunnelHasKey, problems }),
-  );
+  const peers: PeerConfig[] = [];
+  for (const name of names) {
+    const context = { path: [...place, name], single, tunnelKey, tunnelHasKey, problems };
+    peers.push(buildPeer(name, parts[name] ?? {}, context));
+  }
   checkSideBySide(peers, place, problems);
   return Object.freeze(peers);
 }
 
 /** What no two peers of a tunnel, and so of a port, may share. */
 function checkSideBySide(peers: readonly PeerConfig[], path: Path, problems: Problems): void {
-  const sources = new Map<string, string>();
-  const proofs = new Map<string, string>();
-  let keys = 0;
+  // By length and address, and by kind and bytes: no text is put together for each of 100,000 peers.
+  const sources = new Map<number, Map<string, string>>();
+  const proofs = { key: new Map<string, string>(), token: new Map<string, string>() };
   for (const peer of peers) {
-    for (const prefix of peer.allowedIPs ?? []) {
-      const network = formatPrefix(prefix);
-      const other = sources.get(network);
+    for (const { address, length } of peer.allowedIPs ?? []) {
+      const sameLength = getOrAdd(sources, length);
+      const other = sameLength.get(address);
       if (other !== undefined) {
-        const what = `${network} is in the allowedIPs of ${formatName(other)} already`;
+        const what = `${address}/${length} is in the allowedIPs of ${formatName(other)} already`;
         problems.add(
           [...path, peer.name, "allowedIPs"],
           new Complaint(what, "give it to one peer"),
           { at: "key" },
         );
       }
-      sources.set(network, peer.name);
+      sameLength.set(address, peer.name);
     }
-    const proof = proofText(peer);
-    if (proof === undefined) continue;
-    if (peer.proof.kind === "key") keys++;
-    const other = proofs.get(proof);
+    const proof = proofBytes(peer);
+    if (proof === undefined || peer.proof.kind === "none") continue;
+    const text = proof.toString("latin1");
+    const sameKind = proofs[peer.proof.kind];
+    const other = sameKind.get(text);
     if (other !== undefined) {
       const what = `the same proof as ${formatName(other)}, on one port`;
       problems.add([...path, peer.name], new Complaint(what, "every peer needs its own"), {
         at: "key",
       });
     }
-    proofs.set(proof, peer.name);
+    sameKind.set(text, peer.name);
   }
+  const keys = peers.filter(({ role, proof }) => role === "wait" && proof.kind === "key").length;
   if (keys > mostKeys) {
     const what = `${keys} keys of protocol 1 on one port, at most ${mostKeys}`;
     const mend =
@@ -107,14 +111,20 @@ function checkSideBySide(peers: readonly PeerConfig[], path: Path, problems: Pro
   }
 }
 
+function getOrAdd(maps: Map<number, Map<string, string>>, key: number): Map<string, string> {
+  const there = maps.get(key) ?? new Map<string, string>();
+  maps.set(key, there);
+  return there;
+}
+
 /** What a peer that we wait for is known by; for comparing only. */
-function proofText({ role, proof }: PeerConfig): string | undefined {
+function proofBytes({ role, proof }: PeerConfig): Buffer | undefined {
   if (role !== "wait") return undefined;
   switch (proof.kind) {
     case "key":
-      return `key ${Buffer.from(proof.publicKey).toString("latin1")}`;
+      return Buffer.from(proof.publicKey);
     case "token":
-      return `token ${proof.token.reveal().toString("latin1")}`;
+      return proof.token.reveal();
     case "none":
       return undefined;
   }

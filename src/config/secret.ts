@@ -5,8 +5,8 @@ export class Secret {
   readonly #bytes: Buffer;
 
   /** @param bytes Ours from now on. */
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
+  constructor(bytes: Uint8Array) {
+    this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes);
   }
 
   /** The bytes themselves; callers hash, sign or compare them and let go. */

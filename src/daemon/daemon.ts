@@ -7,6 +7,7 @@ import type { EventSink } from "../tunnel/events.ts";
 import { loadSignatures } from "../wire/signatures.ts";
 import { Belongings } from "./belongings.ts";
 import { Broadcast } from "./broadcast.ts";
+import { collectAfterStart } from "./collect.ts";
 import { asFailure } from "./failures.ts";
 import { handlersOf } from "./handlers.ts";
 import { Instance } from "./instance.ts";
@@ -93,6 +94,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     });
     const endWatch = notifier.watch();
     notifier.ready();
+    collectAfterStart();
     await ended.finally(endWatch);
     notifier.stopping();
     await supervisor.stop();

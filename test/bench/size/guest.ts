@@ -1,4 +1,4 @@
-/** Runs in the guest, under icount: starts with one and with many, and the same by hand. Results as JSON. */
+/** Runs in the guest, under icount: starts with few and with many, and the same by hand. Results as JSON. */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,15 +16,15 @@ export interface SizeFigure {
   readonly scenario: SizeScenario["name"];
   readonly many: number;
   /** From start to ready, millions of instructions. */
-  readonly one: Cost;
+  readonly few: Cost;
   readonly all: Cost;
   /** The same made by hand. */
   readonly ip: Cost;
   readonly nft: Cost;
   /** Resident memory, MB, some time after `ready`. */
   readonly resident: number;
-  /** Netlink messages of one peer's roam, beside one and beside all. */
-  readonly roamBesideOne: number;
+  /** Netlink messages of one peer's roam, in the small one and beside all. */
+  readonly roamBesideFew: number;
   readonly roamBesideAll: number;
   /** Objects that the daemon made, and that were made by hand. */
   readonly made: Objects;
@@ -122,20 +122,20 @@ for (const scenario of sizeScenarios) {
   if (wanted.length > 0 && !wanted.includes(scenario.name)) continue;
   const { name, many } = scenario;
   // What is made stays: the kernel takes minutes to undo 100,000 nexthops with their routes.
-  const one = await started(scenario, 1, await Ends.create(++number), meter);
-  process.stderr.write(`bench: ${name}: 1: ${Math.round(one.cost)}\n`);
+  const few = await started(scenario, scenario.few, await Ends.create(++number), meter);
+  process.stderr.write(`bench: ${name}: ${scenario.few}: ${Math.round(few.cost)}\n`);
   const all = await started(scenario, many, await Ends.create(++number), meter);
   process.stderr.write(`bench: ${name}: ${many}: ${Math.round(all.cost)}\n`);
   const hand = await byHand(scenario, all.table, await Ends.create(++number), meter);
   figures.push({
     scenario: name,
     many,
-    one: one.cost,
+    few: few.cost,
     all: all.cost,
     ip: hand.ip,
     nft: hand.nft,
     resident: all.resident,
-    roamBesideOne: one.roam,
+    roamBesideFew: few.roam,
     roamBesideAll: all.roam,
     made: all.objects,
     madeByHand: hand.objects,

@@ -2,21 +2,21 @@
 import type { SizeFigure } from "./guest.ts";
 import { sizeScenarios } from "./scenarios.ts";
 
-/** Instructions beyond those of a start with one, against the same by hand. */
-export function ratio({ one, all, ip, nft }: SizeFigure): number {
-  return (all - one) / (ip + nft);
+/** Instructions beyond those of a small start, against the same by hand. */
+export function ratio({ few, all, ip, nft }: SizeFigure): number {
+  return (all - few) / (ip + nft);
 }
 
 export function sizeTable(kernel: string, figures: readonly SizeFigure[]): string {
   const lines = [
     `kernel ${kernel}, millions of instructions (CPU time under icount) from start to ready`,
     "",
-    row("", "with 1", "with all", "ip -batch", "nft -f", "ratio", "MB", "messages of a roam"),
+    row("", "with few", "with all", "ip -batch", "nft -f", "ratio", "MB", "messages of a roam"),
   ];
   for (const figure of figures) {
-    const { scenario, many, one, all, ip, nft, resident, roamBesideOne, roamBesideAll } = figure;
-    const costs = [one, all, ip, nft].map((cost) => String(Math.round(cost)));
-    const roams = `${roamBesideAll} (${roamBesideOne})`;
+    const { scenario, many, few, all, ip, nft, resident, roamBesideFew, roamBesideAll } = figure;
+    const costs = [few, all, ip, nft].map((cost) => String(Math.round(cost)));
+    const roams = `${roamBesideAll} (${roamBesideFew})`;
     const rest = [ratio(figure).toFixed(2), String(Math.round(resident)), roams];
     lines.push(row(`${many} ${scenario}`, ...costs, ...rest));
   }
@@ -32,7 +32,7 @@ function row(first: string, ...others: string[]): string {
 /** One line for each figure above its limit, or that compares what is not the same. */
 export function sizeExcesses(figures: readonly SizeFigure[]): string[] {
   return figures.flatMap((figure) => {
-    const { scenario, resident, roamBesideOne, roamBesideAll, made, madeByHand } = figure;
+    const { scenario, resident, roamBesideFew, roamBesideAll, made, madeByHand } = figure;
     const limits = sizeScenarios.find(({ name }) => name === scenario)?.limits;
     if (limits === undefined) return [`${scenario}: no limits`];
     const over: string[] = [];
@@ -40,8 +40,8 @@ export function sizeExcesses(figures: readonly SizeFigure[]): string[] {
       over.push(`${scenario}: ${ratio(figure).toFixed(2)} times by hand is above ${limits.ratio}`);
     if (resident >= limits.megabytes)
       over.push(`${scenario}: ${Math.round(resident)} MB is not under ${limits.megabytes}`);
-    if (roamBesideAll !== roamBesideOne)
-      over.push(`${scenario}: a roam takes ${roamBesideAll} messages, beside one ${roamBesideOne}`);
+    if (roamBesideAll !== roamBesideFew)
+      over.push(`${scenario}: a roam takes ${roamBesideAll} messages, alone ${roamBesideFew}`);
     for (const kind of ["links", "routes", "nexthops"] as const) {
       if (made[kind] !== madeByHand[kind])
         over.push(`${scenario}: ${made[kind]} ${kind}, ${madeByHand[kind]} by hand: not the same`);

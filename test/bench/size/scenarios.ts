@@ -3,7 +3,8 @@ import { testedAddress } from "../ends.ts";
 
 export interface SizeScenario {
   readonly name: "tunnels" | "peers";
-  /** How many. */
+  /** What a start with many is held against; two make a hub. */
+  readonly few: number;
   readonly many: number;
   readonly configuration: (count: number) => Record<string, unknown>;
   /** Lines for `ip -batch`; what nf_tables has is taken from the daemon's own table. */
@@ -25,6 +26,7 @@ const inner = (number: number): string =>
 
 const tunnels: SizeScenario = {
   name: "tunnels",
+  few: 1,
   many: 1000,
   configuration: (count) => ({
     tunnels: Object.fromEntries(
@@ -53,6 +55,7 @@ const tunnels: SizeScenario = {
     ...each(count, (n) => `link set ipipou${n} up`),
     ...each(count, (n) => `addr add ${inner(4 * n + 1)}/30 dev ipipou${n}`),
     ...each(count, (n) => `fou add port ${10_000 + n} ipproto 4 local ${local}`),
+    ...each(count, (n) => `route add ${inner(4 * n + 2)}/32 dev ipipou${n} proto 105`),
   ],
   token,
   limits: { ratio: 1.5, megabytes: 120 },
@@ -62,6 +65,7 @@ const behind = "proto 105 metric 4294967295";
 
 const peers: SizeScenario = {
   name: "peers",
+  few: 2,
   many: 100_000,
   configuration: (count) => ({
     tunnels: {

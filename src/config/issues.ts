@@ -2,7 +2,7 @@ import type * as z from "zod";
 import { Complaint } from "./complaint.ts";
 import { nearest } from "./nearest.ts";
 import type { Problems } from "./problems.ts";
-import { homeOf, knownKeys } from "./schema.ts";
+import { homesOf, knownKeys } from "./schema.ts";
 import type { Path } from "./source/document.ts";
 
 /**
@@ -12,7 +12,10 @@ import type { Path } from "./source/document.ts";
 export function addIssues(problems: Problems, issues: readonly z.core.$ZodIssue[]): void {
   for (const issue of issues) {
     const path = issue.path.map((part) => (typeof part === "symbol" ? String(part) : part));
-    if (issue.code === "unrecognized_keys") {
+    const misplaced = isNamed(path) ? misplacedName(path) : undefined;
+    if (issue.code === "unrecognized_keys" && misplaced !== undefined) {
+      problems.add(path, misplaced, { at: "key", where: path.slice(0, -1) });
+    } else if (issue.code === "unrecognized_keys") {
       for (const key of issue.keys) {
         const complaint = unknownKey(key, knownKeys(path) ?? []);
         problems.add([...path, key], complaint, { at: "key", where: path });
@@ -21,7 +24,8 @@ export function addIssues(problems: Problems, issues: readonly z.core.$ZodIssue[
       const complaint = Complaint.decode(issue.issues[0]?.message ?? issue.message);
       problems.add(path, complaint, { at: "key", where: path.slice(0, -1) });
     } else if (issue.code === "invalid_type" && isNamed(path)) {
-      problems.add(path, Complaint.decode(issue.message), { where: path.slice(0, -1) });
+      const complaint = misplaced ?? Complaint.decode(issue.message);
+      problems.add(path, complaint, { at: "key", where: path.slice(0, -1) });
     } else {
       const unsupported = issue.code === "invalid_type" && issue.expected === "never";
       problems.add(path, Complaint.decode(issue.message), { at: unsupported ? "key" : "value" });
@@ -34,14 +38,28 @@ function isNamed(path: Path): boolean {
   return path.length === 2 ? path[0] === "tunnels" : path.length === 4 && path[2] === "peers";
 }
 
+/** A known key where a tunnel or peer should be called something: most likely it is indented wrongly. */
+function misplacedName(path: Path): Complaint | undefined {
+  const name = String(path.at(-1));
+  const homes = homesOf(name);
+  if (homes.length === 0) return undefined;
+  const wanted = path.length === 2 ? "a tunnel" : "a peer";
+  return new Complaint(
+    `\`${name}\` where the name of ${wanted} is wanted`,
+    homes.includes(wanted)
+      ? `indent it below the name of ${wanted}`
+      : `it belongs to ${homes.join(" or ")}: mind the indentation`,
+  );
+}
+
 /**
  * `{ secret, topsecret }` and `{secret:topsecret}` make a key of a secret, so only a key that looks like
  * a known one is shown, or one that is known elsewhere.
  */
 function unknownKey(key: string, known: readonly string[]): Complaint {
-  const home = homeOf(key);
-  if (home !== undefined) {
-    return new Complaint(`\`${key}\` is no key here`, `it belongs to ${home}`);
+  const homes = homesOf(key);
+  if (homes.length > 0) {
+    return new Complaint(`\`${key}\` is no key here`, `it belongs to ${homes.join(" or ")}`);
   }
   // The distance costs the product of the lengths.
   const near = key.length <= 64 ? nearest(key, known) : undefined;

@@ -95,12 +95,15 @@ export function knownKeys(path: readonly (string | number)[]): readonly string[]
 }
 
 /** Where a key would be at home, for one that stands in the wrong mapping. */
-export function homeOf(key: string): string | undefined {
-  if (Object.hasOwn(tunnelShape, key)) return "a tunnel";
-  if (Object.hasOwn(peerShape, key)) return "a peer";
-  if (Object.hasOwn(fileShape, key)) return "the top level";
-  if (Object.hasOwn(queueShape, key)) return "queue";
-  return Object.hasOwn(logShape, key) ? "log" : undefined;
+export function homesOf(key: string): string[] {
+  const homes = [
+    ["a tunnel", tunnelShape],
+    ["a peer", peerShape],
+    ["the top level", fileShape],
+    ["queue", queueShape],
+    ["log", logShape],
+  ] as const;
+  return homes.filter(([, shape]) => Object.hasOwn(shape, key)).map(([home]) => home);
 }
 
 /** JSON Schema (2020-12) of a configuration file as it is written. */

@@ -97,7 +97,8 @@ export function notYet(name: string, description: string) {
 }
 
 /** What a mapping says when it is none. */
-export function wantMapping(mend: string): { error: () => string } {
+export function wantMapping(mend: string): { error: (issue: { input?: unknown }) => string } {
   const message = new Complaint("no mapping", mend).encode();
-  return { error: () => message };
+  const empty = new Complaint("nothing is below this key", "indent what belongs to it");
+  return { error: ({ input }) => (input === null ? empty.encode() : message) };
 }

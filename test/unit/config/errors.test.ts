@@ -272,12 +272,37 @@ describe("keys", () => {
     [
       "tunnels that are nothing",
       "tunnels:\n",
-      "a.yaml:1:1: no mapping (tunnels): write tunnels as NAME: { … }",
+      "a.yaml:1:1: nothing is below this key (tunnels): indent what belongs to it",
     ],
     [
       "a tunnel that is nothing",
       "tunnels:\n  t:\n",
-      "a.yaml:2:3: no mapping (tunnels): a tunnel is a mapping: { address: …, peers: { … } }",
+      "a.yaml:2:3: nothing is below this key (tunnels): indent what belongs to it",
+    ],
+    [
+      "keys of a tunnel beside its name",
+      "tunnels:\n  t:\n  listen: :1\n  peers:\n    p: { token: x }\n",
+      "a.yaml:2:3: nothing is below this key (tunnels): indent what belongs to it",
+      "a.yaml:3:3: `listen` where the name of a tunnel is wanted (tunnels): indent it below the name of a tunnel",
+      "a.yaml:4:3: `peers` where the name of a tunnel is wanted (tunnels): indent it below the name of a tunnel",
+    ],
+    [
+      "keys of a peer beside its name",
+      "tunnels:\n  t:\n    peers:\n      p:\n      token: x\n",
+      "a.yaml:4:7: nothing is below this key (tunnels.t.peers): indent what belongs to it",
+      "a.yaml:5:7: `token` where the name of a peer is wanted (tunnels.t.peers): indent it below the name of a peer",
+    ],
+    [
+      "keys of a tunnel among its peers",
+      "tunnels:\n  t:\n    peers:\n      p: { token: x }\n      ttl: 5\n",
+      "a.yaml:5:7: `ttl` where the name of a peer is wanted (tunnels.t.peers): it belongs to a tunnel: mind the indentation",
+    ],
+    [
+      "keys of tunnels and peers at the top",
+      "tunnels: {}\nmtu: 1400\nprivateKey: x\nsecret: x\n",
+      "a.yaml:2:1: `mtu` is no key here: it belongs to a tunnel",
+      "a.yaml:3:1: `privateKey` is no key here: it belongs to a tunnel or a peer",
+      "a.yaml:4:1: `secret` is no key here: it belongs to a peer",
     ],
     [
       "a list of peers",

@@ -88,8 +88,7 @@ export function parseArguments(args: readonly string[]): Command {
   if (notThereYet.has(name)) throw usage(`\`ipipoud ${name}\` is not there yet`);
   const allowed = first === "run" || first === "check" ? undefined : optionsOf.get(name);
   if (allowed === undefined) {
-    const hint = first === "check" ? "it is `ipipoud --check`" : "see `ipipoud --help`";
-    throw usage(`there is no command "${name}"`, hint);
+    throw usage(`there is no command "${name}"`, commandHint(name));
   }
   for (const given of Object.keys(values)) {
     if (given === "verbose" || allowed.some((option) => option === given)) continue;
@@ -121,9 +120,11 @@ export function parseArguments(args: readonly string[]): Command {
     case "events":
       none(name, rest);
       return { ...common, name, json, control };
+    case "pubkey":
+      none(name, rest, "it reads standard input: `ipipoud pubkey < FILE`");
+      return { ...common, name };
     case "cleanup":
     case "keygen":
-    case "pubkey":
     case "schema":
       none(name, rest);
       return { ...common, name };
@@ -148,8 +149,15 @@ function atMostOne(name: string, rest: readonly string[]): string | undefined {
   return rest[0];
 }
 
-function none(name: string, rest: readonly string[]): void {
-  if (rest[0] !== undefined) throw usage(`\`${name}\` does not take "${rest[0]}"`);
+function none(name: string, rest: readonly string[], mend?: string): void {
+  if (rest[0] !== undefined) throw usage(`\`${name}\` does not take "${rest[0]}"`, mend);
+}
+
+/** What somebody may have meant by a word in a command's place. */
+function commandHint(word: string): string {
+  if (word === "check") return "it is `ipipoud --check`";
+  const file = word.includes("/") || /\.(?:ya?ml|json)$/.test(word);
+  return file ? "a configuration is named by `--config FILE`" : "see `ipipoud --help`";
 }
 
 function target(name: string, text: string | undefined): Target | undefined {

@@ -3,6 +3,16 @@ import { randomBytes } from "node:crypto";
 import { exitCode, Failure } from "../net/failure.ts";
 import { keyLength, loadSignatures } from "../wire/signatures.ts";
 
+/**
+ * A key that others could read is no key. The shell has made the file already, so nothing is written to it.
+ * @throws Failure (usage)
+ */
+export function keepPrivate(outIsPublicFile: boolean): void {
+  if (!outIsPublicFile) return;
+  const what = "others may read the file that this key would be written to: it stays empty";
+  throw new Failure(exitCode.usage, what, "`rm` it, then `(umask 077; ipipoud keygen > FILE)`");
+}
+
 export function generateKey(): string {
   return randomBytes(keyLength).toString("base64");
 }

@@ -35,12 +35,10 @@ async function dispatch(command: Command, io: Io): Promise<number> {
     }
     case "check": {
       const { check } = await import("./check.ts");
-      return check({
-        configPaths: configPathsOf(command),
-        json: command.json,
-        verbosity,
-        out: io.out,
-      });
+      const options = { configPaths: configPathsOf(command), verbosity, out: io.out };
+      return command.json
+        ? orFailure(check({ ...options, json: true }), io)
+        : check({ ...options, json: false });
     }
     case "status":
       await showStatus(command, io);
@@ -85,12 +83,8 @@ async function dispatch(command: Command, io: Io): Promise<number> {
       await ask(command, { command: command.name, ...command.target });
       return 0;
     case "keygen": {
-      const { generateKey } = await import("./keys.ts");
-      if (io.outIsPublicFile) {
-        io.err(
-          "ipipoud: warning: others may read the file that this key is written to: `chmod 600` it, or set `umask 077` first\n",
-        );
-      }
+      const { generateKey, keepPrivate } = await import("./keys.ts");
+      keepPrivate(io.outIsPublicFile);
       io.out(`${generateKey()}\n`);
       return 0;
     }
@@ -112,6 +106,19 @@ async function dispatch(command: Command, io: Io): Promise<number> {
     case "version":
       io.out(`ipipoud ${version()}\n`);
       return 0;
+  }
+}
+
+/** Programs read standard output alone: what stops the dry run is told there, too. */
+async function orFailure(checked: Promise<number>, io: Io): Promise<number> {
+  try {
+    return await checked;
+  } catch (error) {
+    const { checkFailure } = await import("./check-text.ts");
+    const result = checkFailure(error);
+    if (result === undefined) throw error;
+    io.out(`${JSON.stringify(result)}\n`);
+    return complaintOf(error, 0).exitCode;
   }
 }
 

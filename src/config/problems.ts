@@ -17,10 +17,18 @@ export interface Problem {
 
 /** `file:line:col: what (where): mend`, always one line. */
 export function formatProblem(problem: Problem): string {
+  const { message, mend } = describeProblem(problem);
+  return mend === undefined ? message : `${message}: ${mend}`;
+}
+
+/** The same in two parts. */
+export function describeProblem(problem: Problem): { message: string; mend: string | undefined } {
   const place = [problem.file, problem.line, problem.column].filter((part) => part !== undefined);
   const where = problem.where === "" ? "" : ` (${problem.where})`;
-  const mend = problem.mend === undefined ? "" : `: ${problem.mend}`;
-  return printable(`${place.join(":")}: ${problem.what}${where}${mend}`);
+  return {
+    message: printable(`${place.join(":")}: ${problem.what}${where}`),
+    mend: problem.mend === undefined ? undefined : printable(problem.mend),
+  };
 }
 
 /** Everything that was found wrong, in the order of the files; the message is one line for each. */

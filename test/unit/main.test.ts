@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, fchmodSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 
 const main = new URL("../../src/main.js", import.meta.url).pathname;
@@ -20,6 +23,24 @@ test("success is 0, and a large output arrives whole through a pipe", () => {
   const { status, stdout } = call("schema");
   assert.equal(status, 0);
   assert.doesNotThrow(() => JSON.parse(stdout));
+});
+
+test("a file that the shell made for all to read gets no key", (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "ipipoud-keygen-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const keygen = (mode: number) => {
+    const file = join(folder, mode.toString(8));
+    const out = openSync(file, "w", mode);
+    fchmodSync(out, mode);
+    const stdio = ["ignore", out, "pipe"] as const;
+    const { status } = spawnSync(process.execPath, [main, "keygen"], { stdio: [...stdio] });
+    closeSync(out);
+    return [status, readFileSync(file, "utf8").length];
+  };
+  assert.deepEqual(keygen(0o644), [2, 0]);
+  assert.deepEqual(keygen(0o602), [2, 0]);
+  assert.deepEqual(keygen(0o600), [0, 45]);
+  assert.deepEqual(keygen(0o640), [0, 45]);
 });
 
 test("whoever stops reading hears no complaint", async () => {

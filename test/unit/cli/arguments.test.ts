@@ -83,7 +83,12 @@ test("what makes no sense is a usage error of one line", () => {
     ["reauth /a", /wants TUNNEL or TUNNEL\/PEER/],
     ["status --watch", /not there yet/],
     ["cleanup --control a", /^--control means nothing with `cleanup`/],
-    ["import a.conf", /not there yet/],
+    ["pubkey hub.key", /does not take "hub.key"; it reads standard input: `ipipoud pubkey < FILE`/],
+    [
+      "--check a.yaml",
+      /^there is no command "a.yaml"; a configuration is named by `--config FILE`$/,
+    ],
+    ["/etc/ipipou", /named by `--config FILE`/],
   ];
   for (const [line, message] of cases) {
     assert.throws(

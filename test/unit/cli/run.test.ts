@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -38,10 +39,51 @@ test("keys as wg makes them", async () => {
   assert.equal(known.out, "eQYNhD/Xwl6Zaq+z3QXDzNI77x8CEKqY1n5kt9bKeEI=\n");
 });
 
-test("keygen warns when others may read what it writes", async () => {
+test("keygen writes no key where others may read it", async () => {
   const made = await call("keygen", { outIsPublicFile: true });
-  assert.match(made.err, /^ipipoud: warning: others may read .*\n$/);
-  assert.equal(made.code, 0);
+  assert.match(
+    made.err,
+    /^ipipoud: others may read .*; .*\(umask 077; ipipoud keygen > FILE\)`\n$/,
+  );
+  assert.deepEqual([made.out, made.code], ["", 2]);
+});
+
+test("PyNaCl takes our keys, and finds the same public ones", async () => {
+  const pairs: string[] = [];
+  for (let i = 0; i < 5; i++) {
+    const { out } = await call("keygen");
+    pairs.push(out.trim(), (await call("pubkey", { input: out })).out.trim());
+  }
+  const judge = `
+import sys
+from base64 import b64decode, b64encode
+from nacl.signing import SigningKey
+words = sys.stdin.read().split()
+for seed, public in zip(words[::2], words[1::2]):
+    assert b64encode(SigningKey(b64decode(seed, validate=True)).verify_key.encode()).decode() == public
+`;
+  const options = { input: pairs.join("\n"), encoding: "utf8" } as const;
+  const { status, stderr } = spawnSync("/usr/bin/python3", ["-c", judge], options);
+  assert.equal(status, 0, `needs the package python3-nacl: ${stderr}`);
+});
+
+test("a dry run for programs tells what is wrong with a configuration as JSON", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "ipipoud-run-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "a.yaml");
+  writeFileSync(file, "tunnels:\n  t: { mtu: 1 }\n");
+  const { out, err, code } = await call(`--check --json --config ${file}`);
+  assert.deepEqual([err, code], ["", 2]);
+  const result = JSON.parse(out);
+  assert.deepEqual([result.ok, result.steps], [false, []]);
+  const [finding] = result.findings;
+  assert.deepEqual([finding.level, finding.code], ["error", "configuration"]);
+  assert.ok(finding.message.startsWith(`${file}:2:13: `));
+  assert.equal(finding.mend, "want a whole number, 68 to 65507");
+  // For people it stays a line on standard error.
+  const text = await call(`--check --config ${file}`);
+  assert.deepEqual([text.out, text.code], ["", 2]);
+  assert.equal(text.err, `ipipoud: ${finding.message}: ${finding.mend}\n`);
 });
 
 test("pubkey wants one key of 32 bytes, and shows none of it", async () => {

@@ -13,6 +13,8 @@ export type Command = {
 } & (
   | { readonly name: "help" | "version" | "run" | "keygen" | "pubkey" | "schema" | "cleanup" }
   | { readonly name: "check"; readonly json: boolean }
+  /** `args` is ipipou 0.1's command line, from behind `--`. */
+  | { readonly name: "import"; readonly files: readonly string[]; readonly args: readonly string[] }
   | {
       readonly name: "status";
       readonly tunnel: string | undefined;
@@ -68,14 +70,12 @@ const optionsOf: ReadonlyMap<string, readonly OptionName[]> = new Map([
   ["keygen", []],
   ["pubkey", []],
   ["schema", []],
+  ["import", []],
 ]);
-
-/** Commands of the documentation whose work is still to come. */
-const notThereYet = new Set(["import"]);
 
 /** Throws a {@link Failure} (usage) for what makes no sense. */
 export function parseArguments(args: readonly string[]): Command {
-  const { values, positionals } = parse(args);
+  const { values, positionals, behind } = parse(args);
   const common = {
     verbosity: values.verbose?.length ?? 0,
     configPaths: values.config ?? [],
@@ -85,7 +85,6 @@ export function parseArguments(args: readonly string[]): Command {
 
   const [first, ...rest] = positionals;
   const name = first ?? (values.check ? "check" : "run");
-  if (notThereYet.has(name)) throw usage(`\`ipipoud ${name}\` is not there yet`);
   const allowed = first === "run" || first === "check" ? undefined : optionsOf.get(name);
   if (allowed === undefined) {
     throw usage(`there is no command "${name}"`, commandHint(name));
@@ -111,6 +110,8 @@ export function parseArguments(args: readonly string[]): Command {
       if (whom?.peer === undefined) throw usage("`forget` wants TUNNEL/PEER");
       return { ...common, name, target: whom, control };
     }
+    case "import":
+      return { ...common, name, files: rest, args: behind };
     case "reload":
       none(name, rest);
       return { ...common, name, confirmWithin: delay(values.confirm), control };
@@ -133,9 +134,15 @@ export function parseArguments(args: readonly string[]): Command {
   }
 }
 
+/** What is behind a `--` is another program's for `import`, and no options of ours for the rest. */
 function parse(args: readonly string[]) {
+  const end = args.indexOf("--");
+  const own = end < 0 ? args : args.slice(0, end);
+  const behind = end < 0 ? [] : args.slice(end + 1);
   try {
-    return parseArgs({ args: [...args], options, allowPositionals: true });
+    const { values, positionals } = parseArgs({ args: [...own], options, allowPositionals: true });
+    const forImport = positionals[0] === "import";
+    return { values, positionals: forImport ? positionals : [...positionals, ...behind], behind };
   } catch (error) {
     // "Unknown option '--foo'. To specify …": the first sentence says it.
     const text = error instanceof Error ? error.message : String(error);

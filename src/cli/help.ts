@@ -21,6 +21,8 @@ export function helpText(): string {
   ipipoud cleanup                     remove what a dead daemon left in the kernel
   ipipoud keygen                      a new private key
   ipipoud pubkey                      the public key of the private key on standard input
+  ipipoud import FILE... [-- OPTION...]
+                                      files of ipipou 0.1, and its options, as a configuration
   ipipoud schema                      JSON Schema of the configuration
 
 Options:

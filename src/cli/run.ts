@@ -93,6 +93,17 @@ async function dispatch(command: Command, io: Io): Promise<number> {
       io.out(`${await publicKeyOf(await io.read())}\n`);
       return 0;
     }
+    case "import": {
+      const { importOld } = await import("./import.ts");
+      const { text, holdsSecret } = importOld(command);
+      if (holdsSecret && io.outIsPublicFile) {
+        io.err(
+          "ipipoud: warning: others may read the file that these secrets are written to: `chmod 600` it, or set `umask 077` first\n",
+        );
+      }
+      io.out(text);
+      return 0;
+    }
     case "schema": {
       const { jsonSchema } = await import("../config/schema.ts");
       io.out(`${JSON.stringify(jsonSchema(), null, 2)}\n`);

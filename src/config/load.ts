@@ -24,7 +24,22 @@ export function loadConfiguration(
   paths: readonly string[],
   options: LoadOptions = {},
 ): Configuration {
-  const { parts, problems } = readParts(findFiles(paths));
+  return build(readParts(findFiles(paths), readSource), options);
+}
+
+/**
+ * The same of YAML that is in no file yet.
+ * @param file what its problems call it, and what its paths are relative to
+ * @throws ConfigurationError
+ */
+export function loadText(file: string, text: string, options: LoadOptions = {}): Configuration {
+  return build(
+    readParts([file], () => readYaml(file, text)),
+    options,
+  );
+}
+
+function build({ parts, problems }: Read, options: LoadOptions): Configuration {
   const environment = options.environment ?? process.env;
   for (const part of parts) resolvePaths(part, environment, problems);
   const merged = merge(parts, problems);
@@ -34,18 +49,23 @@ export function loadConfiguration(
   return configuration;
 }
 
+interface Read {
+  readonly parts: readonly Part[];
+  readonly problems: Problems;
+}
+
 /**
  * Every file by itself: first what can't be read or parsed, one flaw a file, else what the schema has
  * against them. Of a file's plain values nothing is kept: there may be very many.
  */
-function readParts(files: readonly string[]): { parts: Part[]; problems: Problems } {
+function readParts(files: readonly string[], read: (file: string) => Source): Read {
   const failures: Problem[] = [];
   const parts: Part[] = [];
   const documents: SourceDocument[] = [];
   const problems = new Problems(new Documents(documents));
   for (const file of files) {
     try {
-      const { value, document } = readSource(file);
+      const { value, document } = read(file);
       documents.push(document);
       // An empty file is an empty configuration: everything may stand in another one.
       const given = value ?? {};

@@ -22,6 +22,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   kernel: ["netlink", "type native", "net"],
   config: ["net"],
   wire: ["net", "type config/model.ts", "type config/secret.ts"],
+  import: ["net", "config/complaint.ts", "config/nearest.ts", "config/problems.ts", "type config"],
   plan: ["net", "config/model.ts", "config/secret.ts", "type wire"],
   apply: ["plan", "kernel", "netlink", "type native", "net", "type config/model.ts"],
   tunnel: [
@@ -41,6 +42,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
     "apply",
     "plan",
     "wire",
+    "import",
     "config",
     "kernel",
     "netlink",
@@ -55,12 +57,12 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   netlink: ["netlink/", "kernel/"],
   "raw-socket": ["kernel/rawsocket.ts"],
   "libsodium-wrappers": ["wire/signatures.ts"],
-  yaml: ["config/"],
+  yaml: ["config/", "import/write.ts"],
   zod: ["config/"],
 };
 
 /** What pure layers may use of Node: nothing that reads or changes the machine. */
-const pureLayers = ["net", "wire", "plan"];
+const pureLayers = ["net", "wire", "import", "plan"];
 const pureModules = ["node:buffer", "node:crypto", "node:util"];
 /** isIP and friends, which look at text. */
 const exceptions = ["net/address.ts node:net"];

@@ -61,6 +61,23 @@ test("commands that stand alone", () => {
   for (const line of ["--version", "-V"]) assert.equal(parse(line).name, "version");
 });
 
+test("old options stand behind two hyphens, and are not ours", () => {
+  assert.deepEqual(parse("import a.conf b.conf"), {
+    ...none,
+    name: "import",
+    files: ["a.conf", "b.conf"],
+    args: [],
+  });
+  assert.deepEqual(parse("import -v -- --server -n 3 -v"), {
+    name: "import",
+    verbosity: 1,
+    configPaths: [],
+    files: [],
+    args: ["--server", "-n", "3", "-v"],
+  });
+  assert.deepEqual(parse("status -- hub"), parse("status hub"));
+});
+
 test("what makes no sense is a usage error of one line", () => {
   const cases: [string, RegExp][] = [
     ["--confg a", /^unknown option '--confg'; see `ipipoud --help`$/],

@@ -86,6 +86,31 @@ test("a dry run for programs tells what is wrong with a configuration as JSON", 
   assert.equal(text.err, `ipipoud: ${finding.message}: ${finding.mend}\n`);
 });
 
+test("import warns when others may read the secrets that it writes", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "ipipoud-run-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "a.conf");
+  writeFileSync(file, "server\nfou-dev eth0\nauth-token hush\n");
+  const secret = await call(`import ${file}`, { outIsPublicFile: true });
+  assert.match(secret.out, /token: "hush"/);
+  assert.match(secret.err, /^ipipoud: warning: others may read .*\n$/);
+  assert.equal((await call(`import ${file}`)).err, "");
+  writeFileSync(file, "server\nfou-dev eth0\n");
+  assert.equal((await call(`import ${file}`, { outIsPublicFile: true })).err, "");
+});
+
+test("import prints nothing where anything is wrong", async () => {
+  const { out, err, code } = await call("import -- --server --auth-token hush --fou-port 3");
+  assert.deepEqual([out, code], ["", 2]);
+  assert.match(err, /^ipipoud: command line: /);
+  assert.ok(!err.includes("hush"));
+  assert.equal((await call("import")).code, 2);
+  assert.match(
+    (await call("import /nowhere.conf")).err,
+    /^ipipoud: \/nowhere.conf: no such file: /,
+  );
+});
+
 test("pubkey wants one key of 32 bytes, and shows none of it", async () => {
   const short = Buffer.alloc(31).toString("base64");
   const loose = "RuBZkT23na2Q4QH1xfmZCfRgSgPt5s362UPAFbecTsp=";

@@ -249,5 +249,12 @@ function write(folder: string): void {
   }
 }
 
-if (process.argv[2] === "write") write(process.argv[3] ?? ".");
-else captureAll();
+const [command, folder, ...more] = process.argv.slice(2);
+if (command === undefined) captureAll();
+else if (command === "write" && folder !== undefined && more.length === 0) write(folder);
+else {
+  process.stderr.write(
+    `usage: capture.js, or capture.js write FOLDER < CAPTURED; nothing was done\n`,
+  );
+  process.exitCode = 2;
+}

@@ -59,7 +59,7 @@ function misplacedName(path: Path): Complaint | undefined {
 function unknownKey(key: string, known: readonly string[]): Complaint {
   const homes = homesOf(key);
   if (homes.length > 0) {
-    return new Complaint(`\`${key}\` is no key here`, `it belongs to ${homes.join(" or ")}`);
+    return new Complaint(`\`${key}\` is not a key here`, `it belongs to ${homes.join(" or ")}`);
   }
   // The distance costs the product of the lengths.
   const near = key.length <= 64 ? nearest(key, known) : undefined;

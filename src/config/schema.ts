@@ -10,7 +10,7 @@ import { mappingReader, readBy, recordReader, refused } from "./schema/quick.ts"
 import { readRate, readTableName } from "./schema/scalars.ts";
 import { nameSchema, tunnelSchema, tunnelShape } from "./schema/tunnel.ts";
 
-const rate = () => text(new Complaint("no rate", "write 10/s"), readRate);
+const rate = () => text(new Complaint("not a rate", "write 10/s"), readRate);
 
 const queueShape = {
   number: integer(0, 65535).optional().describe("Number of the netfilter queue. Default 26992."),
@@ -41,7 +41,7 @@ const fileShape = {
     .strictObject(queueShape, wantMapping("write queue as { number: 26992 }"))
     .optional()
     .describe("The netfilter queue through which unknown packets for our ports are looked at."),
-  table: text(new Complaint("no name for an nf_tables table", "want a text"), readTableName)
+  table: text(new Complaint("not a name for an nf_tables table", "want a text"), readTableName)
     .optional()
     .describe("Name of our nf_tables table. Default ipipou."),
   counters: flag().optional().describe("Count traffic per peer in nf_tables. Default false."),

@@ -59,7 +59,7 @@ stateDirectory: ${join(folder, "state")}
     [
       "a wrong type",
       (good) => good.replace("[172.28.0.2/32]", "{ a: 1 }"),
-      /ipipoud\.yaml:6:\d+: no list .*allowedIPs/,
+      /ipipoud\.yaml:6:\d+: not a list .*allowedIPs/,
     ],
     [
       "a key of 31 bytes",

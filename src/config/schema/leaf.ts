@@ -43,7 +43,7 @@ export function numberOrText<N extends z.ZodType<number, number>>(
 
 export function integer(least: number, most: number) {
   const message = new Complaint(
-    "no such number",
+    "not a valid number",
     `want a whole number, ${least} to ${most}`,
   ).encode();
   return z
@@ -61,7 +61,7 @@ export function choice<const T extends readonly [string, ...string[]]>(
     error: ({ input }) =>
       later.includes(input)
         ? new Complaint(`\`${input}\` is not supported yet by this version`, want).encode()
-        : new Complaint("no such choice", want).encode(),
+        : new Complaint("not one of the choices", want).encode(),
   });
 }
 
@@ -78,12 +78,12 @@ export function secretText() {
   return readBy(schema, (value) => (typeof value === "string" ? value : refused));
 }
 
-const unquotedSecret = new Complaint("YAML reads this as no text", 'put it in quotes: "…"');
+const unquotedSecret = new Complaint("YAML does not read this as text", 'put it in quotes: "…"');
 const emptySecret = new Complaint("nothing is here", 'put a secret in quotes: "…"');
 
 /** A path, relative to the file that names it. */
 export function path() {
-  const message = new Complaint("no path", "want the path of a file").encode();
+  const message = new Complaint("not a path", "want the path of a file").encode();
   return z.string({ error: () => message }).regex(/^\P{Cc}{1,1024}$/u, { error: () => message });
 }
 
@@ -98,7 +98,7 @@ export function notYet(name: string, description: string) {
 
 /** What a mapping says when it is none. */
 export function wantMapping(mend: string): { error: (issue: { input?: unknown }) => string } {
-  const message = new Complaint("no mapping", mend).encode();
+  const message = new Complaint("not a mapping", mend).encode();
   const empty = new Complaint("nothing is below this key", "indent what belongs to it");
   return { error: ({ input }) => (input === null ? empty.encode() : message) };
 }

@@ -18,10 +18,10 @@ const wantDuration = "want a duration: 500ms, 27s, 5m, 1h";
 
 /** A duration where 0 has a meaning of its own. */
 const durationOrZero = () =>
-  numberOrText(z.literal(0), new Complaint("no duration", `${wantDuration} or 0`), readDuration);
+  numberOrText(z.literal(0), new Complaint("not a duration", `${wantDuration} or 0`), readDuration);
 
 const duration = () =>
-  text(new Complaint("no duration", wantDuration), (written) => {
+  text(new Complaint("not a duration", wantDuration), (written) => {
     const value = readDuration(written);
     return value === 0 ? new Complaint("a duration of 0", "want more than 0") : value;
   });
@@ -41,19 +41,21 @@ export const protocol = () =>
               `protocol ${input} is not supported yet by this version`,
               "write 1",
             ).encode()
-          : new Complaint("no such protocol", "want 1").encode(),
+          : new Complaint("not a protocol", "want 1").encode(),
     })
     .optional()
     .describe("Wire protocol of authentication: 1, as ipipou 0.1 speaks it. Default 1.");
 
 export const peerShape = {
-  endpoint: text(new Complaint("no HOST:PORT", "write hub.example.net:10000"), readEndpoint)
+  endpoint: text(new Complaint("not HOST:PORT", "write hub.example.net:10000"), readEndpoint)
     .optional()
     .describe(
       "HOST:PORT. A peer that has one is dialled; with pinAddress or pinPort it is where the peer must come from.",
     ),
   publicKey: z
-    .string({ error: () => new Complaint("no key", "want 32 bytes in base64, in quotes").encode() })
+    .string({
+      error: () => new Complaint("not a key", "want 32 bytes in base64, in quotes").encode(),
+    })
     .optional()
     .describe(
       "The peer's ed25519 public key, 32 bytes in base64: how a peer that we wait for proves itself, and what the answers of one that we dial must be signed with.",
@@ -85,8 +87,8 @@ export const peerShape = {
   privateKeyFile: path().optional().describe("File with the private key."),
   protocol: protocol(),
   allowedIPs: list(
-    text(new Complaint("no network", "write 172.28.0.0/24"), readPrefix),
-    new Complaint("no list", "write a list: [172.28.0.2/32]"),
+    text(new Complaint("not a network", "write 172.28.0.0/24"), readPrefix),
+    new Complaint("not a list", "write a list: [172.28.0.2/32]"),
     new Complaint("an empty list", "list a network, or leave it out"),
   )
     .optional()

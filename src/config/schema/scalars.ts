@@ -27,7 +27,7 @@ const durationMend = "write 500ms, 27s, 5m or 1h";
 export function readDuration(text: string): number | Complaint {
   const match = /^(0|[1-9][0-9]{0,9})(ms|s|m|h)$/.exec(text);
   const unit = match?.[2] as keyof typeof unitMs | undefined;
-  if (unit === undefined) return new Complaint("no duration", durationMend);
+  if (unit === undefined) return new Complaint("not a duration", durationMend);
   const value = Number(match?.[1]) * unitMs[unit];
   return value > longest * unitMs.h
     ? new Complaint("too long a duration", `at most ${longest}h`)
@@ -37,7 +37,7 @@ export function readDuration(text: string): number | Complaint {
 /** Packets a second. */
 export function readRate(text: string): number | Complaint {
   const match = /^([1-9][0-9]{0,6})\/s$/.exec(text);
-  return match === null ? new Complaint("no rate", "write 10/s") : Number(match[1]);
+  return match === null ? new Complaint("not a rate", "write 10/s") : Number(match[1]);
 }
 
 /** A packet mark: decimal, or hexadecimal with 0x. */
@@ -45,7 +45,7 @@ export function readMark(text: string): number | Complaint {
   const value = /^(?:0x[0-9a-fA-F]{1,8}|[0-9]{1,10})$/.test(text) ? Number(text) : Number.NaN;
   return value <= 0xffffffff
     ? value
-    : new Complaint("no mark", "write 1 or 0x1, at most 0xffffffff");
+    : new Complaint("not a mark", "write 1 or 0x1, at most 0xffffffff");
 }
 
 /** net/core/dev.c dev_valid_name(), and nothing that would surprise in a shell or in /proc. */
@@ -55,7 +55,7 @@ export function checkInterfaceName(name: string): Complaint | undefined {
   }
   const printable = /^[!-~]+$/.test(name) && !/[/:%]/.test(name);
   if (!printable || [".", "..", "all", "default"].includes(name)) {
-    return new Complaint("no name for an interface");
+    return new Complaint("not a name for an interface");
   }
   return undefined;
 }
@@ -71,7 +71,8 @@ const noIpv6 = new Complaint("IPv6 is not supported yet by this version", "write
 /** What a host can have as its address. */
 export function readUnicast(text: string): IpAddress | Complaint {
   const address = parseAddress(text);
-  if (address === undefined) return new Complaint("no IP address", "write one such as 203.0.113.1");
+  if (address === undefined)
+    return new Complaint("not an IP address", "write one such as 203.0.113.1");
   if (familyOf(address) === "ipv6") return noIpv6;
   return checkUnicast(address) ?? address;
 }
@@ -83,7 +84,7 @@ const classE: Prefix = { address: ipAddress("240.0.0.0"), length: 4 };
 
 function checkUnicast(address: IpAddress): Complaint | undefined {
   if (address === unspecified) {
-    return new Complaint("0.0.0.0 is no host's address", "write the address, or none at all");
+    return new Complaint("0.0.0.0 is not a host's address", "write the address, or none at all");
   }
   if (contains(multicast, address)) {
     return new Complaint("a multicast address", "write the address of one host");
@@ -101,7 +102,7 @@ export function readListen(text: string): Listen | Complaint {
   const match = /^(\[[^\]]*\]|[^:@[\]]*)(?::([^:@]*))?(?:@(.*))?$/s.exec(text);
   if (match === null && /^[0-9a-fA-F:.]+(@.*)?$/s.test(text)) return noIpv6;
   if (match === null || text === "") {
-    return new Complaint("no place to listen", "write [ADDRESS][:PORT][@DEVICE]");
+    return new Complaint("not a place to listen", "write [ADDRESS][:PORT][@DEVICE]");
   }
   const [, host = "", portText, device] = match;
   if (/^[0-9]+$/.test(host)) {
@@ -121,7 +122,7 @@ export function readListen(text: string): Listen | Complaint {
 
 function readPort(text: string): number | Complaint {
   const port = /^[1-9][0-9]{0,4}$/.test(text) ? Number(text) : 0;
-  return port >= 1 && port <= 65535 ? port : new Complaint("no port", "a port is 1 to 65535");
+  return port >= 1 && port <= 65535 ? port : new Complaint("not a port", "a port is 1 to 65535");
 }
 
 const label = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?";
@@ -133,7 +134,7 @@ export function readEndpoint(text: string): { host: string; port: number } | Com
   if (match === null) {
     return (text.match(/:/g) ?? []).length > 1
       ? noIpv6
-      : new Complaint("no HOST:PORT", "write hub.example.net:10000");
+      : new Complaint("not HOST:PORT", "write hub.example.net:10000");
   }
   const [, hostText = "", portText = ""] = match;
   const port = readPort(portText);
@@ -145,7 +146,7 @@ export function readEndpoint(text: string): { host: string; port: number } | Com
     return host instanceof Complaint ? host : Object.freeze({ host, port });
   }
   if (hostText.length > 253 || !hostName.test(hostText)) {
-    return new Complaint("no host name and no address", "write hub.example.net:10000");
+    return new Complaint("neither a host name nor an address", "write hub.example.net:10000");
   }
   return Object.freeze({ host: hostText, port });
 }
@@ -153,7 +154,8 @@ export function readEndpoint(text: string): { host: string; port: number } | Com
 /** `A/LEN`, or `A` alone for a single address. */
 export function readInnerAddress(text: string): InnerAddress | Complaint {
   const prefix = parsePrefix(text);
-  if (prefix === undefined) return new Complaint("no address with a length", "write 172.28.0.1/24");
+  if (prefix === undefined)
+    return new Complaint("not an address with a length", "write 172.28.0.1/24");
   if (familyOf(prefix.address) === "ipv6") return noIpv6;
   const complaint = checkUnicast(prefix.address);
   if (complaint !== undefined) return complaint;
@@ -172,7 +174,7 @@ export function readPointToPoint(local: string, peer: string): InnerAddress | Co
 /** A network; bits behind its length are cleared, as everybody who routes does. */
 export function readPrefix(text: string): Prefix | Complaint {
   const prefix = parsePrefix(text);
-  if (prefix === undefined) return new Complaint("no network", "write 172.28.0.0/24");
+  if (prefix === undefined) return new Complaint("not a network", "write 172.28.0.0/24");
   if (familyOf(prefix.address) === "ipv6") return noIpv6;
   if (prefix.length >= classE.length && contains(classE, prefix.address)) return ownClassE;
   return Object.freeze(networkOf(prefix));
@@ -190,7 +192,7 @@ export function readKey(text: string): Buffer | Complaint {
 /** RFC 4648, section 4, canonical: no line breaks, with padding, unused bits zero. */
 export function readBase64(text: string): Buffer | Complaint {
   if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text)) {
-    return new Complaint("no base64", "only A-Z a-z 0-9 + / and = at the end, on one line");
+    return new Complaint("not base64", "only A-Z a-z 0-9 + / and = at the end, on one line");
   }
   const bytes = Buffer.from(text, "base64");
   if (bytes.toString("base64") === text) return bytes;
@@ -206,5 +208,8 @@ export function readBase64(text: string): Buffer | Complaint {
 export function readTableName(text: string): string | Complaint {
   return /^[A-Za-z][A-Za-z0-9/\\_.-]{0,254}$/.test(text)
     ? text
-    : new Complaint("no name for an nf_tables table", "a letter, then letters, digits and _ . - /");
+    : new Complaint(
+        "not a name for an nf_tables table",
+        "a letter, then letters, digits and _ . - /",
+      );
 }

@@ -23,7 +23,10 @@ import {
   readPointToPoint,
 } from "./scalars.ts";
 
-const wantAddress = new Complaint("no address", "write 172.28.0.1/24, or { local: A, peer: B }");
+const wantAddress = new Complaint(
+  "not an address",
+  "write 172.28.0.1/24, or { local: A, peer: B }",
+);
 
 const innerAddress = () =>
   z
@@ -46,7 +49,7 @@ const name = /^[^/\p{Cc}]{1,128}$/u;
 export const nameSchema = readBy(
   z.string().regex(name, {
     error: () =>
-      new Complaint("no name", "1 to 128 characters, no / and no control character").encode(),
+      new Complaint("not a name", "1 to 128 characters, no / and no control character").encode(),
   }),
   (value) => (typeof value === "string" && name.test(value) ? value : refused),
 );
@@ -55,7 +58,7 @@ export const nameSchema = readBy(
 const mtu = () => integer(68, 65507);
 
 export const tunnelShape = {
-  interface: text(new Complaint("no name for an interface", "want a text"), readInterfaceName)
+  interface: text(new Complaint("not a name for an interface", "want a text"), readInterfaceName)
     .optional()
     .describe("Name of the interface, 1 to 15 characters. Default: the tunnel's name."),
   mtu: mtu()
@@ -66,7 +69,7 @@ export const tunnelShape = {
     .describe("Inner address of this side: A/LEN, or { local: A, peer: B } for point-to-point."),
   addresses: list(
     innerAddress(),
-    new Complaint("no list", "write a list: [172.28.0.1/24], or `address` for one"),
+    new Complaint("not a list", "write a list: [172.28.0.1/24], or `address` for one"),
   )
     .optional()
     .describe("Several inner addresses of this side, each as in `address`."),
@@ -76,7 +79,7 @@ export const tunnelShape = {
     .describe("Outer UDP checksums. Default: the kernel's, which is false."),
   ttl: integer(0, 255).optional().describe("Outer TTL; 0, the default: the inner packet's."),
   listen: text(
-    new Complaint("no place to listen", 'write "[ADDRESS][:PORT][@DEVICE]" in quotes'),
+    new Complaint("not a place to listen", 'write "[ADDRESS][:PORT][@DEVICE]" in quotes'),
     readListen,
   )
     .optional()
@@ -85,7 +88,7 @@ export const tunnelShape = {
     ),
   fwmark: numberOrText(
     integer(0, 0xffffffff),
-    new Complaint("no mark", "write 1 or 0x1, at most 0xffffffff"),
+    new Complaint("not a mark", "write 1 or 0x1, at most 0xffffffff"),
     readMark,
   )
     .optional()

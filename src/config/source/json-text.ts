@@ -87,7 +87,7 @@ class Reader {
       default:
         if (offset === text.length) this.fail("the file ends in the middle", "close what is open");
         if (this.#match(/true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y)) return;
-        this.fail("no JSON value", "text stands in double quotes");
+        this.fail("not a JSON value", "text stands in double quotes");
     }
   }
 

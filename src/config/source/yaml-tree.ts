@@ -131,7 +131,7 @@ function nameOf(key: unknown): string {
   if (!isScalar(key) || typeof key.value !== "string") {
     throw new YamlFlaw(
       offsetOf(key),
-      new Complaint("a key that is no text", "write a plain name before the colon"),
+      new Complaint("a key that is not text", "write a plain name before the colon"),
     );
   }
   const complaint = key.value === "<<" ? noMergeKeys : checkName(key.value);

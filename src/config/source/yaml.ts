@@ -99,7 +99,7 @@ const complaints: Readonly<Partial<Record<YAMLError["code"], Complaint>>> = {
   MULTIPLE_ANCHORS: new Complaint("two anchors on one value", "remove one"),
   MULTIPLE_DOCS: new Complaint("a second document", "remove the --- line"),
   MULTIPLE_TAGS: new Complaint("two tags on one value", "remove them"),
-  NON_STRING_KEY: new Complaint("a key that is no text", "write a plain name before the colon"),
+  NON_STRING_KEY: new Complaint("a key that is not text", "write a plain name before the colon"),
   RESOURCE_EXHAUSTION: new Complaint("nested too deep", "look for brackets that are not closed"),
   TAB_AS_INDENT: new Complaint("a tab in the indentation", "use spaces"),
   TAG_RESOLVE_FAILED: new Complaint(

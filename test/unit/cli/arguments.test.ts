@@ -92,7 +92,7 @@ test("what makes no sense is a usage error of one line", () => {
     ["status a b", /does not take "b"/],
     ["keygen x", /does not take "x"/],
     ["reload x", /does not take "x"/],
-    ["reload --confirm soon", /^--confirm: "soon" is no duration; write 60s or 5m$/],
+    ["reload --confirm soon", /^--confirm: "soon" is not a duration; write 60s or 5m$/],
     ["reload --confirm 0s", /^--confirm: "0s" is no time at all; write 60s or 5m$/],
     ["forget hub", /wants TUNNEL\/PEER/],
     ["forget", /wants TUNNEL\/PEER/],

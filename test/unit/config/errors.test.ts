@@ -90,7 +90,7 @@ describe("YAML", () => {
     [
       "a key that is a list",
       "? [a]\n: b\n",
-      "a.yaml:1:3: a key that is no text: write a plain name before the colon",
+      "a.yaml:1:3: a key that is not text: write a plain name before the colon",
     ],
     [
       "a key given twice",
@@ -105,12 +105,12 @@ describe("YAML", () => {
     [
       "a list for a file",
       "- a\n",
-      "a.yaml:1:1: no mapping: a configuration begins with `tunnels:`",
+      "a.yaml:1:1: not a mapping: a configuration begins with `tunnels:`",
     ],
     [
       "a text for a file",
       "hello\n",
-      "a.yaml:1:1: no mapping: a configuration begins with `tunnels:`",
+      "a.yaml:1:1: not a mapping: a configuration begins with `tunnels:`",
     ],
   ]);
 
@@ -177,7 +177,7 @@ describe("JSON", () => {
       [
         "a bare word",
         '{\n  "log": info }',
-        "a.json:2:10: no JSON value: text stands in double quotes",
+        "a.json:2:10: not a JSON value: text stands in double quotes",
       ],
       [
         "a comma too many",
@@ -221,7 +221,7 @@ describe("JSON", () => {
       [
         "a wrong value",
         '{"tunnels": {"t": {"peers": {"q": {"token": "]}"},\n"p": {"allowedIPs": ["10.0.0.1", "x"]}}}}}',
-        "a.json:2:34: no network (tunnels.t.peers.p.allowedIPs[1]): write 172.28.0.0/24",
+        "a.json:2:34: not a network (tunnels.t.peers.p.allowedIPs[1]): write 172.28.0.0/24",
       ],
       [
         "an unknown key",
@@ -263,9 +263,9 @@ describe("keys", () => {
     [
       "in the wrong mapping",
       tunnel("allowedIPs: []", "table: x", "level: info"),
-      "a.yaml:3:5: `allowedIPs` is no key here (tunnels.t): it belongs to a peer",
-      "a.yaml:4:5: `table` is no key here (tunnels.t): it belongs to the top level",
-      "a.yaml:5:5: `level` is no key here (tunnels.t): it belongs to log",
+      "a.yaml:3:5: `allowedIPs` is not a key here (tunnels.t): it belongs to a peer",
+      "a.yaml:4:5: `table` is not a key here (tunnels.t): it belongs to the top level",
+      "a.yaml:5:5: `level` is not a key here (tunnels.t): it belongs to log",
     ],
     ["no tunnels", "log: {}\n", "a.yaml:1:1: no tunnels: add a tunnel under `tunnels`"],
     ["an empty file", "", "a.yaml:1:1: no tunnels: add a tunnel under `tunnels`"],
@@ -300,21 +300,21 @@ describe("keys", () => {
     [
       "keys of tunnels and peers at the top",
       "tunnels: {}\nmtu: 1400\nprivateKey: x\nsecret: x\n",
-      "a.yaml:2:1: `mtu` is no key here: it belongs to a tunnel",
-      "a.yaml:3:1: `privateKey` is no key here: it belongs to a tunnel or a peer",
-      "a.yaml:4:1: `secret` is no key here: it belongs to a peer",
+      "a.yaml:2:1: `mtu` is not a key here: it belongs to a tunnel",
+      "a.yaml:3:1: `privateKey` is not a key here: it belongs to a tunnel or a peer",
+      "a.yaml:4:1: `secret` is not a key here: it belongs to a peer",
     ],
     [
       "a list of peers",
       "tunnels:\n  t:\n    peers: [a]\n",
-      "a.yaml:3:5: no mapping (tunnels.t.peers): write peers as NAME: { … }",
+      "a.yaml:3:5: not a mapping (tunnels.t.peers): write peers as NAME: { … }",
     ],
     [
       "names",
       'tunnels:\n  a/b: {}\n  t:\n    peers:\n      "": {}\n      "x\\ty": {}\n',
-      "a.yaml:2:3: no name (tunnels): 1 to 128 characters, no / and no control character",
-      "a.yaml:5:7: no name (tunnels.t.peers): 1 to 128 characters, no / and no control character",
-      "a.yaml:6:7: no name (tunnels.t.peers): 1 to 128 characters, no / and no control character",
+      "a.yaml:2:3: not a name (tunnels): 1 to 128 characters, no / and no control character",
+      "a.yaml:5:7: not a name (tunnels.t.peers): 1 to 128 characters, no / and no control character",
+      "a.yaml:6:7: not a name (tunnels.t.peers): 1 to 128 characters, no / and no control character",
     ],
   ]);
 
@@ -387,9 +387,9 @@ describe("values", () => {
     [
       "numbers",
       tunnel("mtu: 67", "ttl: 256", "fwmark: 0x100000000", "checksum: 1"),
-      "a.yaml:3:10: no such number (tunnels.t.mtu): want a whole number, 68 to 65507",
-      "a.yaml:4:10: no such number (tunnels.t.ttl): want a whole number, 0 to 255",
-      "a.yaml:5:13: no such number (tunnels.t.fwmark): want a whole number, 0 to 4294967295",
+      "a.yaml:3:10: not a valid number (tunnels.t.mtu): want a whole number, 68 to 65507",
+      "a.yaml:4:10: not a valid number (tunnels.t.ttl): want a whole number, 0 to 255",
+      "a.yaml:5:13: not a valid number (tunnels.t.fwmark): want a whole number, 0 to 4294967295",
       "a.yaml:6:15: neither true nor false (tunnels.t.checksum): want true or false",
     ],
     [
@@ -401,29 +401,29 @@ describe("values", () => {
         "maxClockSkew: 0s",
         "resolveInterval: 597h",
       ),
-      `a.yaml:5:18: no duration (${p}.keepalive): ${durations} or 0`,
-      `a.yaml:6:21: no duration (${p}.authLifetime): write 500ms, 27s, 5m or 1h`,
+      `a.yaml:5:18: not a duration (${p}.keepalive): ${durations} or 0`,
+      `a.yaml:6:21: not a duration (${p}.authLifetime): write 500ms, 27s, 5m or 1h`,
       `a.yaml:7:21: a duration of 0 (${p}.maxClockSkew): want more than 0`,
       `a.yaml:8:24: too long a duration (${p}.resolveInterval): at most 596h`,
     ],
     [
       "the daemon's own",
       `${tunnel()}queue: { number: 65536, maxLength: 0, ratePerSource: 10, rateTotal: 1/m }\ntable: 1 2\nlog: { level: trace, format: xml }\nonStop: maybe\nconntrack: off\ncontrol: ""\n`,
-      "a.yaml:5:18: no such number (queue.number): want a whole number, 0 to 65535",
-      "a.yaml:5:36: no such number (queue.maxLength): want a whole number, 1 to 1000000",
-      "a.yaml:5:54: no rate (queue.ratePerSource): write 10/s",
-      "a.yaml:5:69: no rate (queue.rateTotal): write 10/s",
-      "a.yaml:6:8: no name for an nf_tables table (table): a letter, then letters, digits and _ . - /",
-      "a.yaml:7:15: no such choice (log.level): want error or warning or info or debug",
-      "a.yaml:7:30: no such choice (log.format): want text or json",
-      "a.yaml:8:9: no such choice (onStop): want remove or keep",
-      "a.yaml:9:12: no such choice (conntrack): want bypass or track",
-      "a.yaml:10:10: no path (control): want the path of a file",
+      "a.yaml:5:18: not a valid number (queue.number): want a whole number, 0 to 65535",
+      "a.yaml:5:36: not a valid number (queue.maxLength): want a whole number, 1 to 1000000",
+      "a.yaml:5:54: not a rate (queue.ratePerSource): write 10/s",
+      "a.yaml:5:69: not a rate (queue.rateTotal): write 10/s",
+      "a.yaml:6:8: not a name for an nf_tables table (table): a letter, then letters, digits and _ . - /",
+      "a.yaml:7:15: not one of the choices (log.level): want error or warning or info or debug",
+      "a.yaml:7:30: not one of the choices (log.format): want text or json",
+      "a.yaml:8:9: not one of the choices (onStop): want remove or keep",
+      "a.yaml:9:12: not one of the choices (conntrack): want bypass or track",
+      "a.yaml:10:10: not a path (control): want the path of a file",
     ],
     [
       "lists",
       peer("token: x", "allowedIPs: 10.0.0.1"),
-      `a.yaml:5:19: no list (${p}.allowedIPs): write a list: [172.28.0.2/32]`,
+      `a.yaml:5:19: not a list (${p}.allowedIPs): write a list: [172.28.0.2/32]`,
     ],
     [
       "an empty list",
@@ -433,8 +433,8 @@ describe("values", () => {
     [
       "a list of addresses in the wrong key",
       tunnel("address: [10.0.0.1/24]", "addresses: 10.0.0.1/24"),
-      "a.yaml:3:5: no address (tunnels.t.address): write 172.28.0.1/24, or { local: A, peer: B }",
-      "a.yaml:4:16: no list (tunnels.t.addresses): write a list: [172.28.0.1/24], or `address` for one",
+      "a.yaml:3:5: not an address (tunnels.t.address): write 172.28.0.1/24, or { local: A, peer: B }",
+      "a.yaml:4:16: not a list (tunnels.t.addresses): write a list: [172.28.0.1/24], or `address` for one",
     ],
     [
       "addresses",
@@ -448,13 +448,13 @@ describe("values", () => {
         "- 240.0.0.1/32",
         "- 0.0.0.0/0",
       ),
-      "a.yaml:4:7: no address with a length (tunnels.t.addresses[0]): write 172.28.0.1/24",
-      "a.yaml:5:7: no address with a length (tunnels.t.addresses[1]): write 172.28.0.1/24",
-      "a.yaml:6:7: no address (tunnels.t.addresses[2]): write 172.28.0.1/24, or { local: A, peer: B }",
-      "a.yaml:7:7: no IP address (tunnels.t.addresses[3]): write one such as 203.0.113.1",
+      "a.yaml:4:7: not an address with a length (tunnels.t.addresses[0]): write 172.28.0.1/24",
+      "a.yaml:5:7: not an address with a length (tunnels.t.addresses[1]): write 172.28.0.1/24",
+      "a.yaml:6:7: not an address (tunnels.t.addresses[2]): write 172.28.0.1/24, or { local: A, peer: B }",
+      "a.yaml:7:7: not an IP address (tunnels.t.addresses[3]): write one such as 203.0.113.1",
       "a.yaml:8:7: a multicast address (tunnels.t.addresses[4]): write the address of one host",
       "a.yaml:9:7: 240.0.0.0/4 is not usable: ipipoud takes its placeholders from it (tunnels.t.addresses[5]): choose another address",
-      "a.yaml:10:7: 0.0.0.0 is no host's address (tunnels.t.addresses[6]): write the address, or none at all",
+      "a.yaml:10:7: 0.0.0.0 is not a host's address (tunnels.t.addresses[6]): write the address, or none at all",
     ],
     [
       "an address given twice",
@@ -477,19 +477,19 @@ describe("values", () => {
       assert.equal(line(good), "", good);
     }
     const wrong: [string, RegExp][] = [
-      ["", /no place to listen/],
+      ["", /not a place to listen/],
       ["10000", /an address that is a number.*: a port alone has a colon before it/],
-      [":0", /no port/],
-      [":65536", /no port/],
-      [":", /no port/],
-      ["192.0.2.1:x", /no port/],
-      ["192.0.2.1@", /no name for an interface/],
-      ["192.0.2.1@a/b", /no name for an interface/],
+      [":0", /not a port/],
+      [":65536", /not a port/],
+      [":", /not a port/],
+      ["192.0.2.1:x", /not a port/],
+      ["192.0.2.1@", /not a name for an interface/],
+      ["192.0.2.1@a/b", /not a name for an interface/],
       ["@sixteen-letters-", /16 characters/],
-      ["hub.example", /no IP address/],
+      ["hub.example", /not an IP address/],
       ["2001:db8::1", /IPv6 is not supported yet/],
       ["[2001:db8::1]", /IPv6 is not supported yet/],
-      ["0.0.0.0:1", /0\.0\.0\.0 is no host's address/],
+      ["0.0.0.0:1", /0\.0\.0\.0 is not a host's address/],
       ["@t", /a tunnel that listens on its own interface/],
     ];
     for (const [text, pattern] of wrong) assert.match(line(text), pattern, text);
@@ -509,18 +509,18 @@ describe("values", () => {
       assert.equal(line(good), "", good);
     }
     const wrong: [string, RegExp][] = [
-      ["", /no HOST:PORT/],
-      ["a", /no HOST:PORT/],
-      ["a:", /no port/],
-      ["a:0", /no port/],
-      ["a:b", /no port/],
-      [":1", /no HOST:PORT/],
-      ["a b:1", /no host name/],
-      ["-a:1", /no host name/],
-      ["a..b:1", /no host name/],
-      [`${"a".repeat(64)}:1`, /no host name/],
-      ["1.2.3:1", /no IP address/],
-      ["192.0.2.256:1", /no IP address/],
+      ["", /not HOST:PORT/],
+      ["a", /not HOST:PORT/],
+      ["a:", /not a port/],
+      ["a:0", /not a port/],
+      ["a:b", /not a port/],
+      [":1", /not HOST:PORT/],
+      ["a b:1", /neither a host name/],
+      ["-a:1", /neither a host name/],
+      ["a..b:1", /neither a host name/],
+      [`${"a".repeat(64)}:1`, /neither a host name/],
+      ["1.2.3:1", /not an IP address/],
+      ["192.0.2.256:1", /not an IP address/],
       ["::1", /IPv6 is not supported yet/],
       ["255.255.255.255:1", /240\.0\.0\.0\/4/],
     ];
@@ -563,10 +563,10 @@ describe("secrets and keys", () => {
     [
       "what YAML reads as no text",
       `${tunnel("privateKey: 1e3").replace("token: x", "token: 0123, tokenBase64: true, secret: 1.5")}`,
-      `a.yaml:3:17: YAML reads this as no text (tunnels.t.privateKey): ${quote}`,
-      `a.yaml:4:26: YAML reads this as no text (${p}.token): ${quote}`,
-      `a.yaml:4:45: YAML reads this as no text (${p}.tokenBase64): ${quote}`,
-      `a.yaml:4:59: YAML reads this as no text (${p}.secret): ${quote}`,
+      `a.yaml:3:17: YAML does not read this as text (tunnels.t.privateKey): ${quote}`,
+      `a.yaml:4:26: YAML does not read this as text (${p}.token): ${quote}`,
+      `a.yaml:4:45: YAML does not read this as text (${p}.tokenBase64): ${quote}`,
+      `a.yaml:4:59: YAML does not read this as text (${p}.secret): ${quote}`,
     ],
     [
       "nothing",
@@ -598,12 +598,12 @@ describe("secrets and keys", () => {
     [
       "a key that is no base64",
       peer(`publicKey: "${publicKey.replace("+", "-")}"`),
-      `a.yaml:4:18: no base64 (${p}.publicKey): only A-Z a-z 0-9 + / and = at the end, on one line`,
+      `a.yaml:4:18: not base64 (${p}.publicKey): only A-Z a-z 0-9 + / and = at the end, on one line`,
     ],
     [
       "a key that is a number",
       peer("publicKey: 1"),
-      `a.yaml:4:18: no key (${p}.publicKey): want 32 bytes in base64, in quotes`,
+      `a.yaml:4:18: not a key (${p}.publicKey): want 32 bytes in base64, in quotes`,
     ],
     [
       "an empty token",
@@ -654,7 +654,7 @@ describe("secrets and keys", () => {
     assert.deepEqual(line(Buffer.alloc(31).toString("base64")), [
       "a.yaml:3:21: key: 31 bytes, want 32 (tunnels.t.privateKeyFile): `ipipoud keygen` makes a key",
     ]);
-    assert.match(line(`${seed}\n\n`)[0] ?? "", /key: no base64/);
+    assert.match(line(`${seed}\n\n`)[0] ?? "", /key: not base64/);
     assert.match(line("")[0] ?? "", /key: 0 bytes, want 32/);
     assert.match(line("A".repeat(70_000))[0] ?? "", /key: more than 65536 bytes/);
   });

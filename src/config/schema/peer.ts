@@ -121,7 +121,7 @@ export const peerShape = {
         ping: text(new Complaint("no IP address", "write 172.28.0.1"), readUnicast).describe(
           "The peer's inner address, to which it answers an ICMP echo.",
         ),
-        interval: text(new Complaint("no duration", wantDuration), readInterval)
+        interval: text(new Complaint("not a duration", wantDuration), readInterval)
           .optional()
           .describe("How often it is asked; at least 1s. Default 10s."),
         failures: integer(1, 1000)

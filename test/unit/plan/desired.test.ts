@@ -240,8 +240,8 @@ test("full tunnel: a peer that moves takes its rule along, and no other", () => 
   const at = (endpoint: string) => resources(config, { "t/hub": known(endpoint) }).all;
   const steps = diff(at("198.51.100.9:10000"), at("198.51.100.1:10000"));
   assert.deepEqual(
-    steps.flatMap(({ action, resource, what }) =>
-      resource.object === "rule" ? [`${action} ${what}`] : [],
+    steps.flatMap(({ action, resource }) =>
+      resource.object === "rule" ? [`${action} ${describe(resource)}`] : [],
     ),
     [
       "remove priority 32763 from 203.0.113.1/32 to 198.51.100.1/32 lookup main",

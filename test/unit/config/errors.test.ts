@@ -375,14 +375,14 @@ describe("values", () => {
         "endpoint: 192.0.2.1:1",
         "monitor: { ping: hub, interval: 500ms, failures: 0 }",
       ),
-      `a.yaml:6:24: no IP address (${p}.monitor.ping): write one such as 203.0.113.1`,
+      `a.yaml:6:24: not an IP address (${p}.monitor.ping): write one such as 203.0.113.1`,
       `a.yaml:6:39: less than a second (${p}.monitor.interval): want at least 1s`,
-      `a.yaml:6:56: no such number (${p}.monitor.failures): want a whole number, 1 to 1000`,
+      `a.yaml:6:56: not a valid number (${p}.monitor.failures): want a whole number, 1 to 1000`,
     ],
     [
       "a monitor of nothing",
       peer("token: x", "endpoint: 192.0.2.1:1", "monitor: 172.28.0.1"),
-      `a.yaml:6:16: no mapping (${p}.monitor): write { ping: 172.28.0.1 }`,
+      `a.yaml:6:16: not a mapping (${p}.monitor): write { ping: 172.28.0.1 }`,
     ],
     [
       "numbers",

@@ -110,7 +110,7 @@ describe("links and ipip devices", () => {
     const { index, statistics, ...link } = (await read("t0")) ?? assert.fail();
     assert.ok(index > 1);
     assert.equal(typeof statistics?.rxBytes, "bigint");
-    assert.deepEqual(link, { ...direct, kind: "ipip", up: true });
+    assert.deepEqual(link, { ...direct, kind: "ipip", up: true, carrier: true });
     await remove("t0");
   });
 

@@ -33,6 +33,18 @@ export function compareWithEarlier(table: string, earlier: Observation, now: Obs
   );
 }
 
+/**
+ * A peer whose packets flow takes another way: what the gate must know of the new one comes before, what
+ * it knows of the old one goes after, so no packet is lost.
+ */
+export function inPassing(changes: readonly NftChange[], steps: readonly Step[]): Change {
+  return {
+    gateBefore: changes.filter(({ action }) => action !== "remove"),
+    steps,
+    gateAfter: changes.filter(({ action }) => action === "remove"),
+  };
+}
+
 /** Nothing of ours left. */
 export function compareWithNothing(table: string, now: Observation): Change {
   return inTwo(diffRuleset(table, [], objectsIn(now)), diff([], now.resources));

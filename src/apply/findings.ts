@@ -2,7 +2,7 @@
 import type { Configuration } from "../config/model.ts";
 import { contains, formatEndpoint, formatPrefix } from "../net/address.ts";
 import { exitCode, Failure, type FailureCode } from "../net/failure.ts";
-import { formOfTunnel } from "../plan/form.ts";
+import { translatedTunnels } from "../plan/form.ts";
 import { peerKey } from "../plan/ids.ts";
 import { tunnelOfAlias } from "../plan/ownership.ts";
 import type { Situation } from "../plan/situation.ts";
@@ -34,7 +34,7 @@ export function findingsOf(
     ...tableFindings(configuration, observation),
     ...interfaceFindings(configuration, observation),
     ...listenerFindings(configuration, observation, situation),
-    ...hubFindings(configuration, situation),
+    ...sharedFindings(configuration, situation),
     ...listenFindings(configuration, observation, situation),
     ...loopFindings(configuration, situation),
     ...silenceFindings(configuration),
@@ -94,25 +94,15 @@ function interfaceFindings(configuration: Configuration, { links }: Observation)
   return findings;
 }
 
-/** The kernel tells ipip devices with `remote any` apart by their local address alone. */
-function hubFindings(configuration: Configuration, { underlays }: Situation): Finding[] {
-  const holders = new Map<string, string>();
-  const findings: Finding[] = [];
-  for (const tunnel of configuration.tunnels) {
-    const local = underlays.get(tunnel.name)?.local;
-    if (local === undefined || formOfTunnel(tunnel) !== "hub") continue;
-    const other = holders.get(local);
-    holders.set(local, other ?? tunnel.name);
-    if (other === undefined) continue;
-    findings.push({
-      level: "error",
-      code: "two-hubs",
-      message: `tunnels ${other} and ${tunnel.name} have several peers each at one outer address, ${local}`,
-      mend: "make them one tunnel, or give one of them another address in `listen`",
-      exitCode: exitCode.usage,
-    });
-  }
-  return findings;
+/** A hub's device takes what comes from anyone, so who shares its outer address is translated. */
+function sharedFindings({ tunnels }: Configuration, situation: Situation): Finding[] {
+  return [...translatedTunnels(tunnels, situation)].map((name) => ({
+    level: "note",
+    code: "translated",
+    message: `tunnel ${name} shares its outer address ${situation.underlays.get(name)?.local} with another that comes before it: its packets are translated, which costs`,
+    mend: "give it an address of its own in `listen`, or make them one tunnel",
+    exitCode: exitCode.usage,
+  }));
 }
 
 function listenerFindings(

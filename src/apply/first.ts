@@ -1,11 +1,13 @@
 /** What is known before anything has happened: from the configuration and from one look at the kernel. */
 import type { Configuration } from "../config/model.ts";
-import { familyOf, parseAddress } from "../net/address.ts";
+import { familyOf, parseAddress, sameEndpoint } from "../net/address.ts";
 import { foreignIpipOf } from "../plan/foreign.ts";
-import { type Ids, peerKey } from "../plan/ids.ts";
+import { type Outside, translatedTunnels } from "../plan/form.ts";
+import { type Ids, idOf, peerKey, placeholder } from "../plan/ids.ts";
+import { claimOf, Places } from "../plan/places.ts";
 import type { KnownEndpoint, Situation, Underlay } from "../plan/situation.ts";
 import { underlayOf } from "../plan/underlay.ts";
-import { adoptable, portInUse } from "./adopt.ts";
+import { adoptable, type Left, portInUse } from "./adopt.ts";
 import type { Observation } from "./observation.ts";
 import { choosePort } from "./port.ts";
 
@@ -14,12 +16,12 @@ export async function firstSituation(
   ids: Ids,
   observation: Observation,
 ): Promise<Situation> {
-  return {
+  const outside = {
     underlays: await firstUnderlays(configuration, observation),
-    endpoints: firstEndpoints(configuration, ids, observation),
     foreignIpip: foreignIpipOf(observation.links, configuration.table),
-    now: Date.now() / 1000,
   };
+  const endpoints = firstEndpoints(configuration, ids, observation, outside);
+  return { ...outside, endpoints, now: Date.now() / 1000 };
 }
 
 /** A tunnel that names no port keeps the one it has, or gets a free one. */
@@ -37,21 +39,54 @@ async function firstUnderlays(
   return underlays;
 }
 
-/** What a dead daemon left; and those that are dialled at an address, which needs no resolving. */
+/**
+ * What a dead daemon left, in the forms that it was in; then those that are dialled at an address, which
+ * needs no resolving.
+ */
 function firstEndpoints(
   configuration: Configuration,
   ids: Ids,
   observation: Observation,
+  outside: Outside,
 ): Map<string, KnownEndpoint> {
-  const endpoints = adoptable(configuration, ids, observation);
+  const wanted = new Map<string, Left>();
+  for (const left of adoptable(configuration, ids, observation)) {
+    wanted.set(peerKey(left.tunnel.name, left.peer.name), left);
+  }
   for (const tunnel of configuration.tunnels) {
-    for (const { name, role, endpoint } of tunnel.peers) {
+    for (const peer of tunnel.peers) {
+      const { role, endpoint } = peer;
       if (role === "wait" || endpoint === undefined) continue;
       const address = parseAddress(endpoint.host);
       if (address === undefined || familyOf(address) !== "ipv4") continue;
-      const known = { endpoint: { address, port: endpoint.port }, remaining: undefined };
-      endpoints.set(peerKey(tunnel.name, name), known);
+      const at = { address, port: endpoint.port };
+      const key = peerKey(tunnel.name, peer.name);
+      const before = wanted.get(key);
+      const translated = before?.translated === true && sameEndpoint(before.endpoint, at);
+      wanted.set(key, { tunnel, peer, endpoint: at, remaining: undefined, translated });
     }
+  }
+  return placed(configuration, ids, outside, wanted);
+}
+
+function placed(
+  { tunnels }: Configuration,
+  ids: Ids,
+  outside: Outside,
+  wanted: ReadonlyMap<string, Left>,
+): Map<string, KnownEndpoint> {
+  const translated = translatedTunnels(tunnels, outside);
+  const places = new Places();
+  for (const [key, { tunnel, peer, endpoint, translated: stays }] of wanted) {
+    const outer = outside.underlays.get(tunnel.name)?.local;
+    const own = outer === undefined || translated.has(tunnel.name);
+    const local = own ? placeholder(idOf(ids, tunnel.name)) : outer;
+    places.take(claimOf({ tunnel, peer, key, local, endpoint, stays }, outside.foreignIpip));
+  }
+  const endpoints = new Map<string, KnownEndpoint>();
+  for (const [key, { endpoint, remaining }] of wanted) {
+    const standing = places.standing(key);
+    if (standing !== undefined) endpoints.set(key, { endpoint, remaining, ...standing });
   }
   return endpoints;
 }

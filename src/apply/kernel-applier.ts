@@ -4,20 +4,23 @@ import type { NftObject } from "../kernel/nftables/objects.ts";
 import { sameEndpoint } from "../net/address.ts";
 import { contextOf, type Desired, desiredState } from "../plan/desired.ts";
 import { diff, inOrder, type Step } from "../plan/diff.ts";
+import { formOfTunnel, translatedTunnels } from "../plan/form.ts";
 import { markOf } from "../plan/full-tunnel.ts";
 import type { Gate, GatePeer, GateTunnel } from "../plan/gate.ts";
 import { type Ids, idOfPeer } from "../plan/ids.ts";
-import { endpointResources, type TunnelContext } from "../plan/peer.ts";
+import { endpointResources, standInOf, type TunnelContext } from "../plan/peer.ts";
 import type { Situation } from "../plan/situation.ts";
 import type { Applier, Move } from "./applier.ts";
 import { inWords } from "./change.ts";
-import { compare, compareWithEarlier, compareWithNothing, inTwo } from "./compare.ts";
+import { compare, compareWithEarlier, compareWithNothing, inPassing, inTwo } from "./compare.ts";
 import { execute } from "./execute.ts";
 import { diffRuleset, type NftChange, renewal } from "./nftables/diff.ts";
-import { peerObjects } from "./nftables/ruleset.ts";
+import { peerObjects, tunnelObjects } from "./nftables/ruleset.ts";
 import { type Needs, needsOf } from "./nftables/sets.ts";
 import type { Observation } from "./observation.ts";
 import { observe } from "./observe.ts";
+import { inPassage } from "./passage.ts";
+import { inRounds } from "./rounds.ts";
 import type { Sockets } from "./sockets.ts";
 
 interface WrittenTunnel {
@@ -27,6 +30,12 @@ interface WrittenTunnel {
   readonly peers: ReadonlyMap<number, GatePeer>;
 }
 
+interface Written {
+  readonly gate: Gate;
+  /** By interface. */
+  readonly tunnels: ReadonlyMap<string, WrittenTunnel>;
+}
+
 export class KernelApplier implements Applier {
   readonly #sockets: Sockets;
   readonly #configuration: Configuration;
@@ -34,13 +43,7 @@ export class KernelApplier implements Applier {
   /** Reckoned once: it takes a look at all peers, and a roam must not. */
   readonly #marks: ReadonlyMap<TunnelConfig, number>;
   /** What peers' elements depend on beside their endpoints; reckoned once, as it takes all peers. */
-  #written:
-    | {
-        readonly gate: Gate;
-        /** By interface. */
-        readonly tunnels: ReadonlyMap<string, WrittenTunnel>;
-      }
-    | undefined;
+  #written: Written | undefined;
 
   constructor(sockets: Sockets, configuration: Configuration, ids: Ids) {
     this.#sockets = sockets;
@@ -72,15 +75,22 @@ export class KernelApplier implements Applier {
   }
 
   async move(moves: readonly Move[], situation: Situation): Promise<void> {
-    const steps: Step[] = [];
-    const gate: NftChange[] = [];
-    for (const move of moves) {
-      const context = this.#context(move.tunnel, situation);
-      const before = endpointResources(context, move.peer, move.before);
-      steps.push(...diff(endpointResources(context, move.peer, move.after), before));
-      gate.push(...this.#gateChanges(context, move));
-    }
-    await execute(this.#sockets, inTwo(gate, inOrder(steps)));
+    const translated = translatedTunnels(this.#configuration.tunnels, situation);
+    const { room, first, second } = inRounds(moves);
+    const changesOf = (round: readonly Move[]): [NftChange[], Step[]] => {
+      const steps: Step[] = [];
+      const gate: NftChange[] = [];
+      for (const move of round) {
+        const context = this.#context(move.tunnel, situation, translated);
+        const before = endpointResources(context, move.peer, move.before);
+        steps.push(...diff(endpointResources(context, move.peer, move.after), before));
+        gate.push(...this.#gateChanges(context, move));
+      }
+      return [gate, inOrder(steps)];
+    };
+    for (const change of inPassage(...changesOf(room))) await execute(this.#sockets, change);
+    await execute(this.#sockets, inTwo(...changesOf(first)));
+    await execute(this.#sockets, inPassing(...changesOf(second)));
   }
 
   /** Nothing of ours stays behind. */
@@ -95,19 +105,69 @@ export class KernelApplier implements Applier {
   }
 
   #gateChanges(context: TunnelContext, { peer, before, after }: Move): NftChange[] {
-    const { gate, tunnels } = this.#written ?? { gate: undefined, tunnels: undefined };
-    const of = tunnels?.get(context.tunnel.interface);
-    if (gate === undefined || of === undefined)
-      throw new Error("moved before anything was written");
-    const written = of.peers.get(idOfPeer(this.#ids, peer));
-    if (written === undefined) throw new Error(`peer ${peer.name} is not in the gate`);
-    const objects = (known: Move["after"]): NftObject[] => {
-      const moved = { ...written, endpoint: known?.endpoint, remaining: known?.remaining };
-      return peerObjects(gate, of.tunnel, moved, of.needs);
-    };
+    const { gate, tunnels } = this.#writtenNow();
+    const of = tunnels.get(context.tunnel.interface);
+    const written = of?.peers.get(idOfPeer(this.#ids, peer));
+    if (of === undefined || written === undefined)
+      throw new Error(`peer ${peer.name} is not in the gate`);
+    const moved = (known: Move["after"]): GatePeer => ({
+      ...written,
+      endpoint: known?.endpoint,
+      remaining: known?.remaining,
+      translated: known?.translated ?? false,
+      second: known?.second ?? false,
+    });
+    const standIn = standInOf(context, after);
+    if (formOfTunnel(context.tunnel) === "direct" && standIn !== of.tunnel.standIn) {
+      return this.#reform(of, standIn, moved(before), moved(after));
+    }
+    const objects = (known: Move["after"]): NftObject[] =>
+      peerObjects(gate, of.tunnel, moved(known), of.needs);
     const now = objects(after);
+    const changes = diffRuleset(gate.table, now, objects(before));
     const renewed = before !== undefined && sameEndpoint(before.endpoint, after?.endpoint);
-    return renewed ? renewal(gate.table, now) : diffRuleset(gate.table, now, objects(before));
+    return renewed ? [...changes, ...this.#renewals(gate, now, changes)] : changes;
+  }
+
+  /** A direct tunnel becomes translated, or is no longer: its chains change, and what leads to them. */
+  #reform(
+    of: WrittenTunnel,
+    standIn: GateTunnel["standIn"],
+    before: GatePeer,
+    after: GatePeer,
+  ): NftChange[] {
+    const { gate, tunnels } = this.#writtenNow();
+    const was: GateTunnel = { ...of.tunnel, peers: [before] };
+    const is: GateTunnel = { ...of.tunnel, standIn, peers: [after] };
+    const withTunnel = (one: GateTunnel): Gate => ({
+      ...gate,
+      tunnels: gate.tunnels.map((other) => (other.name === one.name ? one : other)),
+    });
+    const now = withTunnel(is);
+    this.#written = { gate: now, tunnels: new Map([...tunnels, [is.name, { ...of, tunnel: is }]]) };
+    const wanted = tunnelObjects(now, is);
+    const changes = diffRuleset(gate.table, wanted, tunnelObjects(withTunnel(was), was));
+    return sameEndpoint(before.endpoint, after.endpoint)
+      ? [...changes, ...this.#renewals(gate, peerObjects(now, is, after, of.needs), changes)]
+      : changes;
+  }
+
+  /** For a proof may have been renewed in the same moment. */
+  #renewals(
+    { table }: Gate,
+    objects: readonly NftObject[],
+    changes: readonly NftChange[],
+  ): NftChange[] {
+    const changed = new Set(changes.map(({ object }) => object));
+    return renewal(
+      table,
+      objects.filter((object) => !changed.has(object)),
+    );
+  }
+
+  #writtenNow(): Written {
+    if (this.#written === undefined) throw new Error("moved before anything was written");
+    return this.#written;
   }
 
   #desired(situation: Situation): Desired {
@@ -126,9 +186,12 @@ export class KernelApplier implements Applier {
     return observe(this.#sockets, this.#configuration.table, false);
   }
 
-  #context(tunnel: TunnelConfig, situation: Situation): TunnelContext {
-    const underlay = situation.underlays.get(tunnel.name);
-    if (underlay === undefined) throw new RangeError(`no underlay for tunnel ${tunnel.name}`);
-    return contextOf(this.#configuration, this.#ids, tunnel, underlay, this.#marks.get(tunnel));
+  #context(
+    tunnel: TunnelConfig,
+    situation: Situation,
+    translated: ReadonlySet<string>,
+  ): TunnelContext {
+    const fwmark = this.#marks.get(tunnel);
+    return contextOf(this.#configuration, this.#ids, tunnel, situation, { translated, fwmark });
   }
 }

@@ -12,6 +12,7 @@ import type { FouListener, InterfaceAddress, Link, Nexthop, Route } from "../net
 import { KernelError } from "../netlink/errors.ts";
 import { protocolOf, tunnelOfAlias, worstMetric } from "../plan/ownership.ts";
 import type { LinkResource, Resource } from "../plan/resources.ts";
+import { outerOfStandIns } from "./adopt.ts";
 import { decoded } from "./look.ts";
 import { observeRuleset } from "./nftables/observe.ts";
 import type { Observation } from "./observation.ts";
@@ -50,7 +51,7 @@ export async function observe(
     ...rules
       .filter(({ protocol }) => protocol === protocolOf(table))
       .map((spec): Resource => ({ object: "rule", tunnel: null, spec })),
-    ...ourListeners(listeners ?? [], ours, ruleset.kind === "ours" ? ruleset.doors : []),
+    ...ourListeners(listeners ?? [], ours, routes, ruleset.kind === "ours" ? ruleset.doors : []),
   ];
   return { devices, links, addresses, routes, listeners, resources, ruleset };
 }
@@ -111,8 +112,8 @@ function ourRoutes(
           ? [{ object: "route", tunnel: null, spec: viaNexthop(route) }]
           : [];
       }
-      const ours =
-        route.type === "unicast" ? onOurs.has(route.device ?? "") : route.metric === worst;
+      const onDevice = route.type === "unicast" && onOurs.has(route.device ?? "");
+      const ours = onDevice || route.metric === worst;
       return ours
         ? [{ object: "route", tunnel: onOurs.get(route.device ?? "") ?? null, spec: route }]
         : [];
@@ -128,13 +129,19 @@ function viaNexthop(route: Route): Route {
 function ourListeners(
   listeners: readonly FouListener[],
   links: readonly LinkResource[],
+  routes: readonly Route[],
   doors: readonly { readonly local: string; readonly port: number }[],
 ): Resource[] {
   const owner = new Map<string, string | null>(
     doors.map(({ local, port }) => [`${local}:${port}`, null]),
   );
-  for (const { tunnel, spec } of links)
-    owner.set(`${spec.ipip.local}:${spec.ipip.fou?.sourcePort}`, tunnel);
+  const outer = outerOfStandIns(routes);
+  for (const { tunnel, spec } of links) {
+    const { local, fou } = spec.ipip;
+    owner.set(`${local}:${fou?.sourcePort}`, tunnel);
+    // A translated tunnel has a second one, at the outer address.
+    owner.set(`${outer.get(local) ?? local}:${fou?.sourcePort}`, tunnel);
+  }
   return listeners.flatMap((spec): Resource[] => {
     const tunnel = owner.get(`${spec.local}:${spec.port}`);
     return tunnel === undefined || spec.type !== "direct" ? [] : [{ object: "fou", tunnel, spec }];

@@ -91,6 +91,7 @@ export class Diallers {
         const { local, port } = surroundings.underlay(peer.tunnel);
         return local === undefined ? undefined : { address: local, port };
       },
+      nextHop: (to) => surroundings.nextHop(peer, to),
       resolve: (...question) => this.#lookups.pass(() => resolveEndpoint(...question)),
       send: (packet) => this.#senders.send(packet, surroundings.wayOf(peer.tunnel)),
       settled: () => writer.settled(),

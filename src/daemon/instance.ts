@@ -10,13 +10,13 @@ import type { Configuration } from "../config/model.ts";
 import type { Addon } from "../native/addon.ts";
 import { exitCode, Failure } from "../net/failure.ts";
 import { assignIds, type Ids } from "../plan/ids.ts";
-import type { Situation } from "../plan/situation.ts";
+import type { KnownEndpoint, Situation } from "../plan/situation.ts";
 import type { EventSink } from "../tunnel/events.ts";
 import { inherit } from "../tunnel/inherit.ts";
 import { knownEndpoint, type Peer, Peers } from "../tunnel/peers.ts";
 import { type Status, tunnelStatus } from "../tunnel/status.ts";
 import { Tunnels } from "../tunnel/tunnels.ts";
-import { Writer } from "../tunnel/writer.ts";
+import { noted, Writer } from "../tunnel/writer.ts";
 import type { Signatures } from "../wire/signatures.ts";
 import { Diallers } from "./diallers.ts";
 import { bootId, Marks } from "./marks.ts";
@@ -61,8 +61,8 @@ export class Instance {
       peers: this.#peers,
       writer: this.#writer,
       emit,
-      localOf: (peer) => this.#surroundings.localOf(peer.tunnel),
-      foreignHolder: (local, remote) => this.#surroundings.foreignHolder(local, remote),
+      localOf: (peer) => this.#surroundings.deviceLocalOf(peer.tunnel),
+      foreign: () => this.#surroundings.foreign,
     });
   }
 
@@ -92,9 +92,9 @@ export class Instance {
     try {
       // Sockets and queue before anything is changed: they may be refused.
       this.#open();
-      const first = new Map([...this.#peers.all()].map((peer) => [peer, peer.wanted]));
+      const written = noted(this.#peers.all());
       changes = await this.#applier.start(this.#situation(), observation);
-      for (const [peer, endpoint] of first) peer.applied = endpoint;
+      written();
       this.#follow(observation);
     } catch (error) {
       // Whoever takes over needs the queue that we have opened.
@@ -148,7 +148,8 @@ export class Instance {
         const local = this.#surroundings.localOf(tunnel);
         const link = links.get(tunnel.interface);
         const peers = this.#select(tunnel.name, undefined);
-        return tunnelStatus({ tunnel, local, port, device, link, peers });
+        const translated = this.#surroundings.isTranslated(tunnel);
+        return tunnelStatus({ tunnel, local, port, device, translated, link, peers });
       }),
       queue: {
         received: counters?.received ?? 0,
@@ -168,13 +169,18 @@ export class Instance {
     return { observation, situation };
   }
 
-  /** Not those who must prove themselves anew. */
+  /**
+   * Not those who must prove themselves anew. Those that have a place to themselves first, so that they
+   * keep it.
+   */
   #adopt({ endpoints }: Situation, strangers: ReadonlySet<Peer>): void {
-    for (const peer of this.#peers.all()) {
+    const all = [...this.#peers.all()].flatMap((peer) => {
       const known = endpoints.get(peer.key);
-      if (known === undefined || (strangers.has(peer) && peer.config.role === "wait")) continue;
-      this.#tunnels.adopt(peer, known.endpoint, known.remaining);
-    }
+      const anew = strangers.has(peer) && peer.config.role === "wait";
+      return known === undefined || anew ? [] : [{ peer, known }];
+    });
+    all.sort((a, b) => rank(a.known) - rank(b.known));
+    for (const { peer, known } of all) this.#tunnels.adopt(peer, known);
   }
 
   #open(): void {
@@ -241,7 +247,7 @@ export class Instance {
     return this.#surroundings.situation({
       get: (key) => {
         const peer = this.#peers.get(key);
-        return peer && knownEndpoint(peer, peer.wanted);
+        return peer && knownEndpoint(peer);
       },
     });
   }
@@ -275,4 +281,8 @@ function keysOf(peers: Peers | undefined): { readonly peer: Peer; readonly key: 
     const { role, proof } = peer.config;
     return role === "wait" && proof.kind === "key" ? [{ peer, key: proof.publicKey }] : [];
   });
+}
+
+function rank({ translated, second }: KnownEndpoint): number {
+  return (translated ? 2 : 0) + (second ? 1 : 0);
 }

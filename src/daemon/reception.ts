@@ -7,7 +7,7 @@ import {
 } from "../config/model.ts";
 import { openQueue, type PacketQueue } from "../kernel/nfqueue.ts";
 import type { Addon, QueueCounters } from "../native/addon.ts";
-import { type Endpoint, formatEndpoint, type IpAddress } from "../net/address.ts";
+import { type Endpoint, formatEndpoint } from "../net/address.ts";
 import { exitCode, Failure } from "../net/failure.ts";
 import { markOf } from "../plan/full-tunnel.ts";
 import { Door, type Floor, type Keep } from "../tunnel/door.ts";
@@ -66,23 +66,28 @@ export function openReception(options: ReceptionOptions): Reception | undefined 
   const queue = isNeeded ? open(options, listening) : openIfFree(options, listening);
   if (queue === undefined) return undefined;
   const senders = openSenders(configuration, () => queue.close());
-  const holder = (local: IpAddress, { address, port }: Endpoint): Peer | undefined => {
-    const peer = peers.holder(local, address);
-    return peer?.wanted?.port === port ? peer : undefined;
+  const byName = new Map(listening.map((tunnel) => [tunnel.name, tunnel]));
+  const standingAt = (name: string, endpoint: Endpoint): readonly Peer[] => {
+    const tunnel = byName.get(name);
+    if (tunnel === undefined) return [];
+    return peers
+      .at(surroundings.deviceLocalOf(tunnel), endpoint)
+      .filter((peer) => peer.tunnel === tunnel);
   };
   const waiter = new Waiting({
     doors: () => doorsOf(options, listening),
     tunnels,
     emit,
-    isKnown: (local, endpoint) => holder(local, endpoint) !== undefined,
-    dialledAt: (local, endpoint) => {
-      const peer = holder(local, endpoint);
-      return peer?.config.role === "dial" ? diallers.of(peer) : undefined;
+    isKnown: (tunnel, endpoint) => standingAt(tunnel, endpoint).length > 0,
+    dialledAt: (tunnel, endpoint) => {
+      const peer = standingAt(tunnel, endpoint).find(({ config }) => config.role === "dial");
+      return peer && diallers.of(peer);
     },
     replier: new Replier({
       signatures: options.signatures,
       emit,
       settled: () => options.writer.settled(),
+      nextHop: (peer, to) => surroundings.nextHop(peer, to),
       send: (packet, peer) => senders.send(packet, surroundings.wayOf(peer.tunnel)),
     }),
   });

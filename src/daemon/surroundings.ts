@@ -4,12 +4,14 @@ import { lookAtHost } from "../apply/look.ts";
 import type { Observation } from "../apply/observation.ts";
 import type { Sockets } from "../apply/sockets.ts";
 import type { Configuration, TunnelConfig } from "../config/model.ts";
-import type { IpAddress } from "../net/address.ts";
+import type { Endpoint, IpAddress } from "../net/address.ts";
 import { foreignIpipOf } from "../plan/foreign.ts";
+import { formOfTunnel, translatedTunnels } from "../plan/form.ts";
 import { markOf } from "../plan/full-tunnel.ts";
 import { type Ids, idOf, placeholder } from "../plan/ids.ts";
 import type { ForeignIpip, Situation, Underlay } from "../plan/situation.ts";
 import { followsDefaultRoute, underlayOf } from "../plan/underlay.ts";
+import type { Peer } from "../tunnel/peers.ts";
 import type { NewWays } from "./host-news.ts";
 import type { Way } from "./raw-senders.ts";
 
@@ -28,6 +30,7 @@ export class Surroundings {
   readonly #sockets: Sockets;
   readonly #underlays = new Map<string, Underlay>();
   #foreign: readonly ForeignIpip[] = [];
+  #translated: ReadonlySet<string> = new Set();
 
   constructor(configuration: Configuration, ids: Ids, sockets: Sockets) {
     this.#configuration = configuration;
@@ -44,6 +47,7 @@ export class Surroundings {
   take({ links }: Observation, { underlays }: Situation): void {
     for (const [name, underlay] of underlays) this.#underlays.set(name, underlay);
     this.#foreign = foreignIpipOf(links, this.#configuration.table);
+    this.#share();
   }
 
   /** Looks again: do our tunnels still leave from where they did? */
@@ -61,6 +65,7 @@ export class Surroundings {
     );
     const before = JSON.stringify(this.#foreign);
     this.#foreign = foreignIpipOf(host.links, this.#configuration.table);
+    this.#share();
     return { tunnels, rerouted, foreign: JSON.stringify(this.#foreign) !== before };
   }
 
@@ -76,10 +81,14 @@ export class Surroundings {
     return { underlays: this.#underlays, endpoints, foreignIpip: this.#foreign, now };
   }
 
-  /** Which device of somebody else has this pair: the kernel gives it to one only. */
-  foreignHolder(local: IpAddress, remote: IpAddress): string | undefined {
-    const device = this.#foreign.find((one) => one.local === local && one.remote === remote);
-    return device && `the interface ${device.device}`;
+  /** Devices of somebody else: the kernel gives a pair of outer addresses to one only. */
+  get foreign(): readonly ForeignIpip[] {
+    return this.#foreign;
+  }
+
+  /** Whether its outer address is another tunnel's too, and that one has it. */
+  isTranslated(tunnel: TunnelConfig): boolean {
+    return this.#translated.has(tunnel.name);
   }
 
   underlay(tunnel: TunnelConfig): Underlay {
@@ -97,5 +106,27 @@ export class Surroundings {
   /** The outer address, or the tunnel's placeholder while there is none. */
   localOf(tunnel: TunnelConfig): IpAddress {
     return this.underlay(tunnel).local ?? placeholder(idOf(this.#ids, tunnel.name));
+  }
+
+  /** What its device has: not the outer address where the tunnel is translated. */
+  deviceLocalOf(tunnel: TunnelConfig): IpAddress {
+    return this.isTranslated(tunnel)
+      ? placeholder(idOf(this.#ids, tunnel.name))
+      : this.localOf(tunnel);
+  }
+
+  /**
+   * What a packet of our own to this peer is addressed to. What leaves from a hub's address and port passes
+   * the chain that writes ports and addresses, whoever sends it.
+   */
+  nextHop({ key, tunnel, standing }: Peer, to: Endpoint): Endpoint {
+    const passes = formOfTunnel(tunnel) === "hub" && !this.isTranslated(tunnel);
+    if (!passes || !standing.translated) return to;
+    return { ...to, address: placeholder(idOf(this.#ids, key)) };
+  }
+
+  #share(): void {
+    const outside = { underlays: this.#underlays, foreignIpip: this.#foreign };
+    this.#translated = translatedTunnels(this.#configuration.tunnels, outside);
   }
 }

@@ -79,7 +79,7 @@ async function follow(options: WorldOptions, ways: NewWays): Promise<void> {
   const { surroundings, peers, writer, diallers, reception } = options;
   const { tunnels, rerouted, foreign } = await surroundings.follow(ways);
   if (tunnels.length > 0 || foreign) {
-    peers.rehome((peer) => surroundings.localOf(peer.tunnel));
+    peers.rehome((peer) => surroundings.deviceLocalOf(peer.tunnel), surroundings.foreign);
     reception?.moved();
     writer.reconcile(undefined);
     await writer.settled();

@@ -54,7 +54,8 @@ function routeWords(route: Route): string {
   if (route.nexthop !== undefined) words.push(`nhid ${route.nexthop}`);
   if (route.gateway !== undefined) words.push(`via ${route.gateway}`);
   if (route.device !== undefined) words.push(`dev ${route.device}`);
-  if (route.table !== 254) words.push(`table ${route.table}`);
+  if (route.source !== undefined) words.push(`src ${route.source}`);
+  if (route.table !== 254) words.push(`table ${route.table === 255 ? "local" : route.table}`);
   if (route.metric !== 0) words.push(`metric ${route.metric}`);
   return words.join(" ");
 }

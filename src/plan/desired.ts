@@ -1,11 +1,18 @@
 /** Configuration and situation → everything that should be in the kernel. Pure. */
 import type { Configuration, TunnelConfig } from "../config/model.ts";
-import { formOfTunnel } from "./form.ts";
+import { formOfTunnel, translatedTunnels } from "./form.ts";
 import { markOf } from "./full-tunnel.ts";
 import type { Gate } from "./gate.ts";
 import { gateOf } from "./gate-of.ts";
 import { assignIds, type Ids, peerKey } from "./ids.ts";
-import { endpointResources, listener, type TunnelContext, tunnelLink } from "./peer.ts";
+import {
+  endpointResources,
+  listeners,
+  standInOf,
+  standInRoute,
+  type TunnelContext,
+  tunnelLink,
+} from "./peer.ts";
 import type { Resource } from "./resources.ts";
 import {
   addresses,
@@ -26,8 +33,9 @@ export function desiredState(
   situation: Situation,
   ids: Ids = assignIds(configuration),
 ): Desired {
+  const translated = translatedTunnels(configuration.tunnels, situation);
   const contexts = configuration.tunnels.map((tunnel) =>
-    contextOf(configuration, ids, tunnel, underlayOf(situation, tunnel)),
+    contextOf(configuration, ids, tunnel, situation, { translated }),
   );
   return {
     resources: [
@@ -38,24 +46,42 @@ export function desiredState(
   };
 }
 
+/** What takes a look at all peers or tunnels, where the caller has it already. */
+export interface Reckoned {
+  readonly fwmark?: number | undefined;
+  /** Names of tunnels. */
+  readonly translated?: ReadonlySet<string>;
+}
+
 export function contextOf(
   configuration: Configuration,
   ids: Ids,
   tunnel: TunnelConfig,
-  underlay: Underlay,
-  fwmark: number = markOf(tunnel),
+  situation: Situation,
+  given: Reckoned = {},
 ): TunnelContext {
-  return { table: configuration.table, ids, tunnel, underlay, fwmark };
+  const translated = given.translated ?? translatedTunnels(configuration.tunnels, situation);
+  return {
+    table: configuration.table,
+    ids,
+    tunnel,
+    underlay: underlayOf(situation, tunnel),
+    fwmark: given.fwmark ?? markOf(tunnel),
+    translated: translated.has(tunnel.name),
+  };
 }
 
 function tunnelResources(context: TunnelContext, situation: Situation): Resource[] {
   const { tunnel, underlay } = context;
   const resources: Resource[] = [...guardRoutes(context), ...addresses(context)];
   if (formOfTunnel(tunnel) === "hub") {
+    const standIn = standInOf(context, undefined);
     // The port to send to comes from the gate's map, by outer address; this one is never seen outside.
+    const pointing = { remote: undefined, destinationPort: underlay.port, standIn };
     resources.push(
-      tunnelLink(context, undefined, underlay.port),
-      ...listener(context, undefined, undefined),
+      tunnelLink(context, pointing),
+      ...listeners(context, undefined, standIn),
+      ...standInRoute(context, standIn),
     );
   }
   const connected = connectedNetworks(tunnel);

@@ -1,5 +1,6 @@
 /** What differs between desired and observed, as steps in the order in which they are safe. Pure. */
 import { isDeepStrictEqual } from "node:util";
+import { isPlaceholder } from "./ids.ts";
 import { inFreeingOrder } from "./link-order.ts";
 import { ResourceIndex } from "./resource-index.ts";
 import type { LinkResource, Resource } from "./resources.ts";
@@ -64,7 +65,9 @@ function rank({ action, resource }: Step): number {
     case "sysctl":
       return removing ? 95 : 1;
     case "route":
-      if (resource.spec.type !== "unicast") return removing ? 90 : 0;
+      // As is what leads to an id: nexthops, listeners and devices rely on it.
+      if (resource.spec.type !== "unicast" || isPlaceholder(resource.spec.destination.address))
+        return removing ? 90 : 0;
       return removing ? 11 : 70;
     case "rule":
       return removing ? 10 : 80;

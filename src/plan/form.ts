@@ -1,13 +1,15 @@
 /**
- * Which form a peer gets. The kernel finds an ipip device by (outer local, outer remote) and looks at no
- * port, so one such pair can serve one peer only; the planner picks the cheapest form that is right.
+ * Which form a tunnel gets. The kernel finds an ipip device by (outer local, outer remote) and looks at no
+ * port, so one such pair can serve one device only.
  *
  * direct: a tunnel with a single peer: point-to-point device, connected listener.
  * hub: a tunnel with several: one device with `remote any`, a nexthop object per peer.
- * translated: what collides. Not built yet: such a peer is refused and the holder keeps its place.
+ * translated: what collides. A peer of a hub gets an id for its next hop, a tunnel gets one in place of
+ * its device's local address; the gate puts the real addresses into the packets. See places.ts.
  */
 import type { TunnelConfig } from "../config/model.ts";
-import type { Endpoint, IpAddress } from "../net/address.ts";
+import type { IpAddress } from "../net/address.ts";
+import type { ForeignIpip, Underlay } from "./situation.ts";
 
 export type TunnelForm = "direct" | "hub";
 export type PeerForm = TunnelForm | "translated";
@@ -16,17 +18,28 @@ export function formOfTunnel(tunnel: TunnelConfig): TunnelForm {
   return tunnel.peers.length > 1 ? "hub" : "direct";
 }
 
-/** Who holds an outer (local, remote) pair now: `tunnel/peer`, or undefined. */
-export type HolderOf = (local: IpAddress, remote: IpAddress) => string | undefined;
+/** What of the world decides who has an outer address to himself. */
+export interface Outside {
+  readonly underlays: ReadonlyMap<string, Pick<Underlay, "local">>;
+  readonly foreignIpip: readonly ForeignIpip[];
+}
 
-export function formOfPeer(
-  tunnel: TunnelConfig,
-  key: string,
-  local: IpAddress,
-  endpoint: Endpoint,
-  holderOf: HolderOf,
-): { readonly form: PeerForm; readonly holder: string | undefined } {
-  const holder = holderOf(local, endpoint.address);
-  if (holder !== undefined && holder !== key) return { form: "translated", holder };
-  return { form: formOfTunnel(tunnel), holder: undefined };
+/**
+ * Names of the tunnels that are translated whatever their peers do. The kernel tells devices with `remote
+ * any` apart by their local address alone, so of several hubs at one the first in the configuration has it.
+ * Devices of somebody else keep what is theirs.
+ */
+export function translatedTunnels(
+  tunnels: readonly TunnelConfig[],
+  { underlays, foreignIpip }: Outside,
+): ReadonlySet<string> {
+  const taken = new Set<IpAddress>(foreignIpip.map(({ local }) => local));
+  const translated = new Set<string>();
+  for (const tunnel of tunnels) {
+    const local = underlays.get(tunnel.name)?.local;
+    if (local === undefined || formOfTunnel(tunnel) !== "hub") continue;
+    if (taken.has(local)) translated.add(tunnel.name);
+    taken.add(local);
+  }
+  return translated;
 }

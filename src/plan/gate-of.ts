@@ -9,8 +9,8 @@ import { narrowerOfOthers } from "./claims.ts";
 import { formOfTunnel } from "./form.ts";
 import type { AuthenticationLength, Gate, GateTunnel, LongerAuthentications } from "./gate.ts";
 import { peerKey } from "./ids.ts";
-import { gatePeer, localOf, type TunnelContext } from "./peer.ts";
-import type { Situation } from "./situation.ts";
+import { gatePeer, localOf, standInOf, type TunnelContext } from "./peer.ts";
+import type { KnownEndpoint, Situation } from "./situation.ts";
 
 /** Protocol 1 with a key: signature (64), time (5), salt (4). */
 const KEY_PAYLOAD = 73;
@@ -39,15 +39,25 @@ export function gateOf(
   };
 }
 
-/** A tunnel's part of the gate, without its peers: what does not change when one roams. */
-export function gateTunnelHead(configuration: Configuration, context: TunnelContext): GateTunnel {
+/**
+ * A tunnel's part of the gate, without its peers.
+ *
+ * @param only Where the peer of a direct tunnel is: the one thing in it that a roam can change.
+ */
+export function gateTunnelHead(
+  configuration: Configuration,
+  context: TunnelContext,
+  only: KnownEndpoint | undefined,
+): GateTunnel {
   const { tunnel, underlay } = context;
   const waits = tunnel.peers.some(({ role }) => role === "wait");
   return {
     name: tunnel.interface,
     local: localOf(context),
     port: underlay.port,
+    standIn: standInOf(context, only),
     form: formOfTunnel(tunnel),
+    mark: context.fwmark,
     conntrack: configuration.conntrack ?? (waits ? "bypass" : "track"),
     checksum: tunnel.checksum ?? false,
     authentications: authentications(tunnel),
@@ -72,11 +82,13 @@ function gateTunnel(
 ): GateTunnel {
   const { tunnel } = context;
   const others = narrowerOfOthers(tunnel);
-  const peers = tunnel.peers.map((peer) => {
-    const known = situation.endpoints.get(peerKey(tunnel.name, peer.name));
-    return gatePeer(context, peer, known, others.get(peer));
-  });
-  return { ...gateTunnelHead(configuration, context), peers };
+  const knownOf = ({ name }: PeerConfig): KnownEndpoint | undefined =>
+    situation.endpoints.get(peerKey(tunnel.name, name));
+  const peers = tunnel.peers.map((peer) =>
+    gatePeer(context, peer, knownOf(peer), others.get(peer)),
+  );
+  const only = tunnel.peers.length === 1 ? tunnel.peers.map(knownOf)[0] : undefined;
+  return { ...gateTunnelHead(configuration, context, only), peers };
 }
 
 function authentications(tunnel: TunnelConfig): AuthenticationLength[] {

@@ -1,9 +1,10 @@
 /**
- * What a packet meets on its way in, and what a hub needs on the way out: the planner's answer to "who
+ * What a packet meets on its way in, and what hubs and translated tunnels need on the way out: the planner's answer to "who
  * has which endpoint and which inner addresses", with no word of how it is written into the kernel
  * (nf_tables today; BPF could stand beside it).
  */
 import type { Endpoint, IpAddress, Prefix } from "../net/address.ts";
+import type { Standing } from "./places.ts";
 
 export interface Gate {
   /** Name of our table; one daemon per network namespace and table. */
@@ -36,7 +37,14 @@ export interface GateTunnel {
   /** Outer address; class E while it is not known. */
   readonly local: IpAddress;
   readonly port: number;
+  /**
+   * What its device has in place of `local`, which another device has: incoming packets are written to it,
+   * outgoing ones from it. undefined: nothing is translated for the tunnel as a whole.
+   */
+  readonly standIn: IpAddress | undefined;
   readonly form: "direct" | "hub";
+  /** Of outer packets; 0: none. */
+  readonly mark: number;
   readonly conntrack: "bypass" | "track";
   /** Outer UDP checksums: decides how the port is rewritten on the way out. */
   readonly checksum: boolean;
@@ -63,7 +71,8 @@ export interface LongerAuthentications {
   readonly timed: boolean;
 }
 
-export interface GatePeer {
+/** `translated`: its next hop is its id, and the packets are written to its endpoint. */
+export interface GatePeer extends Standing {
   /** 28 bits, unique on this host: see plan/ids.ts. */
   readonly id: number;
   readonly name: string;

@@ -1,10 +1,11 @@
 /** What the planner is told about the world beside the configuration. */
 import type { Endpoint, IpAddress } from "../net/address.ts";
+import type { Standing } from "./places.ts";
 
 export interface Situation {
   /** By tunnel name; every tunnel has one. */
   readonly underlays: ReadonlyMap<string, Underlay>;
-  /** By `tunnel/peer`: endpoints that stand now (proven, dialled or static), one form conflict resolved. */
+  /** By `tunnel/peer`: endpoints that stand now (proven, dialled or static). */
   readonly endpoints: Pick<ReadonlyMap<string, KnownEndpoint>, "get">;
   /** ipip devices of others on this host that take bare protocol 4. */
   readonly foreignIpip: readonly ForeignIpip[];
@@ -26,7 +27,7 @@ export interface Underlay {
   readonly port: number;
 }
 
-export interface KnownEndpoint {
+export interface KnownEndpoint extends Standing {
   readonly endpoint: Endpoint;
   /** Milliseconds left of a proof that was found in the kernel; undefined: fresh, or without end. */
   readonly remaining: number | undefined;

@@ -40,6 +40,8 @@ export interface DiallerOptions {
   readonly emit: EventSink;
   /** Where our outer packets come from; undefined while the device has no address. */
   readonly source: () => Endpoint | undefined;
+  /** What our packets to it are addressed to: for a translated peer of a hub its id. */
+  readonly nextHop: (to: Endpoint) => Endpoint;
   readonly resolve: (host: string, port: number, current?: Current) => Promise<Endpoint>;
   /** Sends a whole IPv4 packet with the tunnel's mark. */
   readonly send: (packet: Buffer, to: Endpoint) => Promise<void>;
@@ -220,8 +222,8 @@ export class Dialler {
       if (this.#closed) return;
       const stays = this.#hasMovedFrom(found);
       this.#found = found;
-      const placed = stays || tunnels.resolved(peer, found);
-      this.#unresolved = placed ? 0 : this.#unresolved + 1;
+      if (!stays) tunnels.resolved(peer, found);
+      this.#unresolved = 0;
       await settled();
     } catch (error) {
       this.#unresolved++;
@@ -282,7 +284,7 @@ export class Dialler {
   }
 
   async #send(to: Endpoint): Promise<void> {
-    const { peer, signatures, source, send } = this.#options;
+    const { peer, signatures, source, nextHop, send } = this.#options;
     const from = source();
     if (from === undefined) return;
     const { identity, secret, authTtl } = peer.config;
@@ -293,7 +295,8 @@ export class Dialler {
     this.#unanswered++;
     if (this.#unreplied > 0 && !this.#speaksForItself) this.#replies = 0;
     this.#unreplied++;
-    await send(buildDatagram({ source: from, destination: to, payload }, authTtl), to);
+    const destination = nextHop(to);
+    await send(buildDatagram({ source: from, destination, payload }, authTtl), destination);
     peer.lastAuthentication = now;
     // A tunnel through which nobody sends hears nothing either: that is no news.
     if (this.#unanswered >= PATIENCE && (this.#hasMissed() || this.#speaksForItself)) {

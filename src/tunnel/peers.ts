@@ -5,7 +5,8 @@
 import type { Configuration, PeerConfig, TunnelConfig } from "../config/model.ts";
 import type { Endpoint, IpAddress } from "../net/address.ts";
 import { peerKey } from "../plan/ids.ts";
-import type { KnownEndpoint } from "../plan/situation.ts";
+import { ALONE, claimOf, Places, type Standing } from "../plan/places.ts";
+import type { ForeignIpip, KnownEndpoint } from "../plan/situation.ts";
 import type { ReplayMark } from "../wire/replay.ts";
 
 export interface Peer {
@@ -14,7 +15,10 @@ export interface Peer {
   readonly tunnel: TunnelConfig;
   readonly config: PeerConfig;
   wanted: Endpoint | undefined;
+  /** How it is laid there: others may be behind the same address. */
+  standing: Standing;
   applied: Endpoint | undefined;
+  appliedStanding: Standing;
   /** When the proof ends, by performance.now() as the kernel's timeouts; undefined: without end. */
   deadline: number | undefined;
   /** Milliseconds since 1970. */
@@ -29,10 +33,18 @@ export interface Peer {
 
 export type PeerState = "waiting" | "connecting" | "authenticated" | "expired" | "static";
 
-/** All peers, by key, by who holds which (outer local, outer remote) pair. */
+/** What of others follows from where one peer goes. */
+export interface Consequences {
+  /** They stand differently now, at the endpoints that they had. */
+  readonly changed: readonly Peer[];
+  /** They have lost their endpoint: another has proven itself from it, and the gate can't tell the two. */
+  readonly displaced: readonly Peer[];
+}
+
+/** All peers, by key, and who stands where. */
 export class Peers {
   readonly #byKey = new Map<string, Peer>();
-  readonly #holders = new Map<string, Peer>();
+  readonly #places = new Places();
 
   constructor(configuration: Configuration) {
     for (const tunnel of configuration.tunnels) {
@@ -43,7 +55,9 @@ export class Peers {
           tunnel,
           config,
           wanted: undefined,
+          standing: ALONE,
           applied: undefined,
+          appliedStanding: ALONE,
           deadline: undefined,
           lastAuthentication: undefined,
           expires: undefined,
@@ -63,48 +77,80 @@ export class Peers {
     return this.#byKey.get(key);
   }
 
-  /** Who has this pair now; the kernel can give it to one only. */
-  holder(local: IpAddress, remote: IpAddress): Peer | undefined {
-    return this.#holders.get(pair(local, remote));
-  }
-
-  /** Moves a peer to an endpoint; the pair must be free or its own. */
-  move(peer: Peer, local: IpAddress, endpoint: Endpoint): void {
-    this.release(peer, local);
-    peer.wanted = endpoint;
-    this.#holders.set(pair(local, endpoint.address), peer);
+  /** Who stands at this endpoint. @param local The outer address of their tunnels' devices. */
+  at(local: IpAddress, endpoint: Endpoint): readonly Peer[] {
+    return this.#places.at(local, endpoint).flatMap((key) => this.#byKey.get(key) ?? []);
   }
 
   /**
-   * Outer local addresses have changed: who holds which pair is reckoned anew. Where two have come to one
-   * pair, the later one in the configuration loses its endpoint and has to be placed again.
+   * @param local The outer address of its tunnel's device.
+   * @param foreign Devices of somebody else.
+   * @param stays It stands there, translated, already.
    */
-  rehome(localOf: (peer: Peer) => IpAddress): void {
-    this.#holders.clear();
-    for (const peer of this.#byKey.values()) {
-      if (peer.wanted === undefined) continue;
-      const key = pair(localOf(peer), peer.wanted.address);
-      if (this.#holders.has(key)) peer.wanted = undefined;
-      else this.#holders.set(key, peer);
+  move(
+    peer: Peer,
+    local: IpAddress,
+    endpoint: Endpoint,
+    foreign: readonly ForeignIpip[],
+    stays = false,
+  ): Consequences {
+    const { key, tunnel, config } = peer;
+    const of = { tunnel, peer: config, key, local, endpoint, stays };
+    const { standing, changed, displaced } = this.#places.take(claimOf(of, foreign));
+    peer.wanted = endpoint;
+    peer.standing = standing;
+    const lost = displaced.flatMap((other) => this.#byKey.get(other) ?? []);
+    for (const one of lost) one.wanted = undefined;
+    return { changed: this.#restanding(changed), displaced: lost };
+  }
+
+  /** Gives the others that stand differently now. */
+  release(peer: Peer): readonly Peer[] {
+    peer.wanted = undefined;
+    return this.#restanding(this.#places.leave(peer.key));
+  }
+
+  /** Outer local addresses or others' devices have changed: who stands where is reckoned anew. */
+  rehome(localOf: (peer: Peer) => IpAddress, foreign: readonly ForeignIpip[]): void {
+    const placed = [...this.#byKey.values()].filter(({ wanted }) => wanted !== undefined);
+    this.#places.clear();
+    // Who had a place to itself keeps it, if it can.
+    const ordered = [
+      ...placed.filter((peer) => !peer.standing.translated),
+      ...placed.filter((peer) => peer.standing.translated),
+    ];
+    for (const peer of ordered) {
+      const { wanted, standing } = peer;
+      if (wanted !== undefined)
+        this.move(peer, localOf(peer), wanted, foreign, standing.translated);
     }
   }
 
-  release(peer: Peer, local: IpAddress): void {
-    if (peer.wanted === undefined) return;
-    const key = pair(local, peer.wanted.address);
-    if (this.#holders.get(key) === peer) this.#holders.delete(key);
-    peer.wanted = undefined;
+  #restanding(keys: readonly string[]): readonly Peer[] {
+    return keys.flatMap((key) => {
+      const peer = this.#byKey.get(key);
+      const standing = this.#places.standing(key);
+      if (peer === undefined || standing === undefined) return [];
+      peer.standing = standing;
+      return [peer];
+    });
   }
 }
 
-/** In the planner's terms. */
+/** In the planner's terms: where it should be, or what was last put there. */
 export function knownEndpoint(
-  { deadline }: Peer,
-  endpoint: Endpoint | undefined,
+  peer: Peer,
+  which: "wanted" | "applied" = "wanted",
 ): KnownEndpoint | undefined {
+  const endpoint = peer[which];
   if (endpoint === undefined) return undefined;
+  const { deadline } = peer;
   const remaining = deadline === undefined ? undefined : Math.max(1, deadline - performance.now());
-  return { endpoint, remaining };
+  return {
+    endpoint,
+    remaining,
+    ...(which === "wanted" ? peer.standing : peer.appliedStanding),
+  };
 }
 
 export function stateOf(peer: Peer): PeerState {
@@ -119,8 +165,4 @@ export function stateOf(peer: Peer): PeerState {
       if (peer.wanted !== undefined) return "authenticated";
       return peer.expired ? "expired" : "waiting";
   }
-}
-
-function pair(local: IpAddress, remote: IpAddress): string {
-  return `${local}|${remote}`;
 }

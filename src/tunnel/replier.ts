@@ -16,6 +16,8 @@ export interface ReplierOptions {
   readonly emit: EventSink;
   /** Resolves when what was decided stands in the kernel. */
   readonly settled: () => Promise<void>;
+  /** What our packets to it are addressed to: for a translated peer of a hub its id. */
+  readonly nextHop: (peer: Peer, to: Endpoint) => Endpoint;
   /** Sends a whole IPv4 packet with the mark of the peer's tunnel. */
   readonly send: (packet: Buffer, peer: Peer) => Promise<void>;
 }
@@ -31,13 +33,13 @@ export class Replier {
   /** @param from Our endpoint, where the request came to. */
   async answer(peer: Peer, request: Uint8Array, from: Endpoint, to: Endpoint): Promise<void> {
     if (!peer.config.replyOnAuth) return;
-    const { signatures, settled, send } = this.#options;
+    const { signatures, settled, nextHop, send } = this.#options;
     try {
       // The answer says that the tunnel stands; and a hub's port map lets nothing out before.
       await settled();
       if (!sameEndpoint(peer.applied, to)) return;
       const payload = buildReply(request, peer.config, Date.now(), randomBytes(4), signatures);
-      const datagram = { source: from, destination: to, payload };
+      const datagram = { source: from, destination: nextHop(peer, to), payload };
       await send(buildDatagram(datagram, peer.config.authTtl), peer);
       this.#complaints.delete(peer);
     } catch (error) {

@@ -53,6 +53,8 @@ export interface TunnelFacts {
   readonly local: IpAddress;
   readonly port: number;
   readonly device: string | undefined;
+  /** Its device has not its outer address: another tunnel has it. */
+  readonly translated: boolean;
   /** undefined: the device is not there. */
   readonly link: Link | undefined;
   readonly peers: readonly Peer[];
@@ -83,13 +85,13 @@ function stateOfTunnel(link: Link | undefined, local: IpAddress): TunnelStatus["
   return isPlaceholder(local) ? "degraded" : "up";
 }
 
-function peerStatus({ tunnel, link }: TunnelFacts): (peer: Peer) => PeerStatus {
+function peerStatus({ tunnel, link, translated }: TunnelFacts): (peer: Peer) => PeerStatus {
   // A direct tunnel's device has one peer: its counters are the peer's.
   const own = tunnel.peers.length === 1 ? link?.statistics : undefined;
   return (peer) => ({
     name: peer.config.name,
     state: stateOf(peer),
-    form: formOfTunnel(tunnel),
+    form: translated || isTranslated(peer) ? "translated" : formOfTunnel(tunnel),
     endpoint: peer.wanted === undefined ? null : formatEndpoint(peer.wanted),
     lastAuthentication: time(peer.lastAuthentication),
     expires: time(peer.expires),
@@ -98,6 +100,10 @@ function peerStatus({ tunnel, link }: TunnelFacts): (peer: Peer) => PeerStatus {
     rxBytes: own === undefined ? null : Number(own.rxBytes),
     txBytes: own === undefined ? null : Number(own.txBytes),
   });
+}
+
+function isTranslated({ wanted, standing }: Peer): boolean {
+  return wanted !== undefined && standing.translated;
 }
 
 function time(milliseconds: number | undefined): string | null {

@@ -3,7 +3,7 @@
  * dead daemon left all come here, and from here go to the kernel and into events.
  */
 import { type Endpoint, formatEndpoint, type IpAddress, sameEndpoint } from "../net/address.ts";
-import { formOfPeer } from "../plan/form.ts";
+import type { ForeignIpip, KnownEndpoint } from "../plan/situation.ts";
 import type { EventName, EventSink } from "./events.ts";
 import type { Peer, Peers } from "./peers.ts";
 import type { Writer } from "./writer.ts";
@@ -15,26 +15,24 @@ export interface TunnelsOptions {
   readonly peers: Peers;
   readonly writer: Writer;
   readonly emit: EventSink;
-  /** The outer address of a tunnel, or its placeholder. */
+  /** The outer address of a tunnel's device, or its placeholder. */
   readonly localOf: (peer: Peer) => IpAddress;
-  /** A device of somebody else that has this pair of outer addresses; in words. */
-  readonly foreignHolder: (local: IpAddress, remote: IpAddress) => string | undefined;
+  /** Devices of somebody else. */
+  readonly foreign: () => readonly ForeignIpip[];
 }
 
 export class Tunnels {
   readonly #options: TunnelsOptions;
   readonly #expiries = new Map<Peer, NodeJS.Timeout>();
-  /** What was refused for want of the translated form, so that each pair makes one event. */
-  readonly #refused = new Map<Peer, string>();
 
   constructor(options: TunnelsOptions) {
     this.#options = options;
   }
 
-  /** A fresh proof that this peer is at this endpoint. False: it was refused. */
-  proven(peer: Peer, endpoint: Endpoint, now = Date.now()): boolean {
+  /** A fresh proof that this peer is at this endpoint. */
+  proven(peer: Peer, endpoint: Endpoint, now = Date.now()): void {
     const from = peer.wanted;
-    if (!this.#place(peer, endpoint)) return false;
+    this.#place(peer, endpoint);
     const { authLifetime } = peer.config;
     peer.lastAuthentication = now;
     peer.expired = false;
@@ -46,37 +44,38 @@ export class Tunnels {
     } else if (authLifetime !== 0) {
       this.#options.writer.touch(peer);
     }
-    return true;
   }
 
   /** Where a dialled or static peer is, as its name resolves now. */
-  resolved(peer: Peer, endpoint: Endpoint): boolean {
+  resolved(peer: Peer, endpoint: Endpoint): void {
     const from = peer.wanted;
-    if (sameEndpoint(from, endpoint)) return true;
-    if (!this.#place(peer, endpoint)) return false;
+    if (sameEndpoint(from, endpoint)) return;
+    this.#place(peer, endpoint);
     peer.answered = false;
     this.#options.writer.touch(peer);
     const reason = from === undefined ? null : `from ${formatEndpoint(from)}`;
     if (peer.config.role === "dial") this.#emit("connecting", peer, endpoint, reason);
-    return true;
   }
 
   /** What a dead daemon left in the kernel and we take over. */
-  adopt(peer: Peer, endpoint: Endpoint, remaining: number | undefined, now = Date.now()): boolean {
-    if (!this.#place(peer, endpoint)) return false;
+  adopt(
+    peer: Peer,
+    { endpoint, remaining, translated }: Omit<KnownEndpoint, "second">,
+    now = Date.now(),
+  ): void {
+    this.#place(peer, endpoint, translated);
     const { authLifetime } = peer.config;
     // The lifetime may be another one by now; then the configuration's word counts.
     const left = authLifetime === 0 ? undefined : Math.min(remaining ?? authLifetime, authLifetime);
     peer.applied = endpoint;
+    peer.appliedStanding = peer.standing;
     this.#expireAfter(peer, left, now);
-    return true;
   }
 
   /** The peer must prove itself anew. */
   forget(peer: Peer): void {
     this.#expireAfter(peer, undefined, 0);
-    this.#options.peers.release(peer, this.#options.localOf(peer));
-    this.#refused.delete(peer);
+    this.#release(peer);
     peer.mark = undefined;
     peer.expired = false;
     peer.lastAuthentication = undefined;
@@ -89,26 +88,22 @@ export class Tunnels {
     this.#expiries.clear();
   }
 
-  #place(peer: Peer, endpoint: Endpoint): boolean {
-    const { peers, localOf, foreignHolder } = this.#options;
+  #place(peer: Peer, endpoint: Endpoint, stays = false): void {
+    const { peers, localOf, foreign, writer } = this.#options;
     const local = localOf(peer);
-    const holderOf = (l: IpAddress, r: IpAddress) => peers.holder(l, r)?.key ?? foreignHolder(l, r);
-    const { form, holder } = formOfPeer(peer.tunnel, peer.key, local, endpoint, holderOf);
-    if (form === "translated") {
-      this.#refuse(peer, endpoint, holder ?? "another peer");
-      return false;
+    const { changed, displaced } = peers.move(peer, local, endpoint, foreign(), stays);
+    for (const other of changed) writer.touch(other);
+    for (const other of displaced) {
+      this.#expireAfter(other, undefined, 0);
+      other.expired = true;
+      writer.touch(other);
+      this.#emit("expired", other, endpoint, `${peer.key} has proven itself from there`);
     }
-    this.#refused.delete(peer);
-    peers.move(peer, local, endpoint);
-    return true;
   }
 
-  #refuse(peer: Peer, endpoint: Endpoint, holder: string): void {
-    const why = `${endpoint.address} ${holder}`;
-    if (this.#refused.get(peer) === why) return;
-    this.#refused.set(peer, why);
-    const reason = `${endpoint.address} is held by ${holder}: two tunnels or peers with one outer address are not supported yet`;
-    this.#emit("refused", peer, endpoint, reason);
+  #release(peer: Peer): void {
+    const { peers, writer } = this.#options;
+    for (const other of peers.release(peer)) writer.touch(other);
   }
 
   #expireAfter(peer: Peer, lifetime: number | undefined, now: number): void {
@@ -134,7 +129,7 @@ export class Tunnels {
     peer.deadline = undefined;
     const endpoint = peer.wanted;
     if (endpoint === undefined) return;
-    this.#options.peers.release(peer, this.#options.localOf(peer));
+    this.#release(peer);
     peer.expired = true;
     this.#options.writer.touch(peer);
     this.#emit("expired", peer, endpoint, "its last proof is older than authLifetime");

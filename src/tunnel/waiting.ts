@@ -2,7 +2,7 @@
  * From packets that the queue hands over to proofs: which door, which peer, and a word where it is none.
  * What comes from a peer that we dial is first of all its answer.
  */
-import { type Endpoint, formatEndpoint, type IpAddress } from "../net/address.ts";
+import { type Endpoint, formatEndpoint } from "../net/address.ts";
 import { type Datagram, parseDatagram } from "../wire/datagram.ts";
 import { Budget } from "./budget.ts";
 import type { Allowance, Door } from "./door.ts";
@@ -21,10 +21,10 @@ export interface WaitingOptions {
   readonly doors: () => Doors;
   readonly tunnels: Tunnels;
   readonly emit: EventSink;
-  /** Whether a peer stands at this endpoint now. */
-  readonly isKnown: (local: IpAddress, endpoint: Endpoint) => boolean;
-  /** Who is dialled there, and hears its answers. */
-  readonly dialledAt: (local: IpAddress, endpoint: Endpoint) => Listener | undefined;
+  /** Whether a peer of this tunnel stands at this endpoint now. */
+  readonly isKnown: (tunnel: string, endpoint: Endpoint) => boolean;
+  /** Which of its peers is dialled there, and hears its answers. */
+  readonly dialledAt: (tunnel: string, endpoint: Endpoint) => Listener | undefined;
   readonly replier: Pick<Replier, "answer">;
 }
 
@@ -81,14 +81,12 @@ export class Waiting {
     const { source, destination, payload } = datagram;
     const at = this.#doors.get(formatEndpoint(destination));
     if (at === undefined) return;
-    const budget = this.#options.isKnown(destination.address, source)
-      ? this.#known
-      : this.#strangers;
+    const budget = this.#options.isKnown(at.tunnel, source) ? this.#known : this.#strangers;
     const allowance: Allowance = {
       verification: () => budget.spend(now),
       explanation: () => this.#explaining.spend(now),
     };
-    const dialled = this.#options.dialledAt(destination.address, source);
+    const dialled = this.#options.dialledAt(at.tunnel, source);
     const noAnswer = dialled?.hear(payload, now, allowance);
     if (dialled !== undefined && noAnswer === undefined) {
       this.#accepted++;
@@ -106,12 +104,9 @@ export class Waiting {
   }
 
   #admit(peer: Peer, { source, destination, payload }: Datagram, now: number): void {
-    if (this.#options.tunnels.proven(peer, source, now)) {
-      this.#accepted++;
-      void this.#options.replier.answer(peer, payload, destination, source);
-    } else {
-      this.#refused++;
-    }
+    this.#options.tunnels.proven(peer, source, now);
+    this.#accepted++;
+    void this.#options.replier.answer(peer, payload, destination, source);
   }
 
   #refuse(tunnel: string, peer: Peer | undefined, source: Endpoint, reason: string): void {

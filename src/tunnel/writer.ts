@@ -3,7 +3,6 @@
  * peer is written as it is wanted when its turn comes, so a flood of roams costs no backlog.
  */
 import type { Applier } from "../apply/applier.ts";
-import type { Endpoint } from "../net/address.ts";
 import type { Situation } from "../plan/situation.ts";
 import type { EventSink } from "./events.ts";
 import { knownEndpoint, type Peer, type Peers } from "./peers.ts";
@@ -113,10 +112,9 @@ export class Writer {
     const reason = this.#whole?.reason;
     this.#whole = undefined;
     this.#dirty.clear();
-    const wanted = new Map<Peer, Endpoint | undefined>();
-    for (const peer of this.#peers.all()) wanted.set(peer, peer.wanted);
+    const written = noted(this.#peers.all());
     const repaired = await this.#applier.reconcile(this.#situation());
-    for (const [peer, endpoint] of wanted) peer.applied = endpoint;
+    written();
     this.#pause = 0;
     this.#complaint = undefined;
     if (repaired.length > 0 && reason !== undefined) {
@@ -134,15 +132,15 @@ export class Writer {
   async #writeDirty(): Promise<void> {
     const peers = [...this.#dirty];
     this.#dirty.clear();
-    const written = peers.map((peer) => ({ peer, wanted: peer.wanted }));
+    const written = noted(peers);
     const moves = peers.map((peer) => ({
       tunnel: peer.tunnel,
       peer: peer.config,
-      before: knownEndpoint(peer, peer.applied),
-      after: knownEndpoint(peer, peer.wanted),
+      before: knownEndpoint(peer, "applied"),
+      after: knownEndpoint(peer),
     }));
     await this.#applier.move(moves, this.#situation());
-    for (const { peer, wanted } of written) peer.applied = wanted;
+    written();
   }
 
   #failed(error: unknown): void {
@@ -161,6 +159,17 @@ export class Writer {
       this.#start();
     }, this.#pause);
   }
+}
+
+/** What is wanted now; to be called when it stands in the kernel, whatever is wanted by then. */
+export function noted(peers: Iterable<Peer>): () => void {
+  const all = [...peers].map((peer) => ({ peer, wanted: peer.wanted, standing: peer.standing }));
+  return () => {
+    for (const { peer, wanted, standing } of all) {
+      peer.applied = wanted;
+      peer.appliedStanding = standing;
+    }
+  };
 }
 
 function summary(repaired: readonly string[]): string {

@@ -10,6 +10,8 @@ const limits: Readonly<Record<string, { receive: number; send: number }>> = {
   "hub, 1 peer": { receive: 1.12, send: 1.12 },
   "hub, 10000 peers": { receive: 1.12, send: 1.12 },
   "hub, 100000 peers": { receive: 1.12, send: 1.12 },
+  "translated peer": { receive: 1.18, send: 1.3 },
+  "translated tunnel": { receive: 1.18, send: 1.3 },
 };
 
 const directions = ["receive", "send"] as const;

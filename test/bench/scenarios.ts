@@ -43,13 +43,22 @@ export const scenarios: readonly Scenario[] = [
   { name: "hub, 1 peer", prepare: (ends) => served(ends, [`${peerInner}/32`], 1) },
   { name: "hub, 10000 peers", prepare: (ends) => served(ends, [`${peerInner}/32`], 9_999) },
   { name: "hub, 100000 peers", prepare: (ends) => served(ends, [`${peerInner}/32`], 99_999) },
+  { name: "translated peer", prepare: (ends) => served(ends, [`${peerInner}/32`], 0, "peer") },
+  { name: "translated tunnel", prepare: (ends) => served(ends, [`${peerInner}/32`], 0, "tunnel") },
 ];
 
 /**
  * A daemon at the tested end, to which the peer proves itself by a daemon of its own; that one is then
  * stopped and gives way to bare FOU on the same port. `waiting` further peers never come.
+ *
+ * @param beside Who is at the peer's address before it: another peer of the hub, or another tunnel's.
  */
-async function served(ends: Ends, allowedIPs: string[], waiting: number): Promise<Ready> {
+async function served(
+  ends: Ends,
+  allowedIPs: string[],
+  waiting: number,
+  beside?: "peer" | "tunnel",
+): Promise<Ready> {
   const keys = newKeyPair();
   const peers: Record<string, unknown> = {
     peer: { publicKey: keys.publicKey, secret: "bench", allowedIPs },
@@ -62,9 +71,18 @@ async function served(ends: Ends, allowedIPs: string[], waiting: number): Promis
     };
   }
   const listen = `${testedAddress}:${testedPort}`;
-  const hub = await Daemon.start(ends.tested, {
-    tunnels: { ipipou0: { listen, address: `${testedInner}/24`, peers } },
-  });
+  const first = {
+    ...{ endpoint: `${peerAddress}:9`, auth: "none", pinAddress: true },
+    allowedIPs: ["10.255.0.1/32"],
+  };
+  const address = `${testedInner}/24`;
+  const tunnels = {
+    ipipou0: { listen, address, peers: beside === "peer" ? { ...peers, first } : peers },
+    ...(beside === "tunnel" && {
+      ipipou1: { listen: `${testedAddress}:${testedPort + 10}`, peers: { first } },
+    }),
+  };
+  const hub = await Daemon.start(ends.tested, { tunnels });
   const client = await Daemon.start(
     ends.peer,
     `tunnels:

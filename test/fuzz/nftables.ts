@@ -11,7 +11,7 @@ import { argv } from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { diffRuleset } from "../../src/apply/nftables/diff.ts";
-import { doorsIn, proofsIn } from "../../src/apply/nftables/learned.ts";
+import { destinationsIn, doorsIn, proofsIn } from "../../src/apply/nftables/learned.ts";
 import { batches } from "../../src/apply/nftables/requests.ts";
 import { ruleset } from "../../src/apply/nftables/ruleset.ts";
 import { decodeChain } from "../../src/kernel/nftables/chain.ts";
@@ -109,6 +109,7 @@ export function fuzzNftables(count: number, seed: number): FuzzResult {
       if (observed.length > 100) {
         proofsIn(observed);
         doorsIn(observed);
+        destinationsIn(observed);
         batches(diffRuleset(TABLE.name, wanted, observed));
         observed = [];
       }

@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { withTracking } from "../../src/apply/nftables/defragment.ts";
 import { diffRuleset } from "../../src/apply/nftables/diff.ts";
 import { executeRuleset } from "../../src/apply/nftables/execute.ts";
 import { observeRuleset } from "../../src/apply/nftables/observe.ts";
@@ -15,10 +16,18 @@ import { ipAddress } from "../../src/net/address.ts";
 import type { Gate } from "../../src/plan/gate.ts";
 import { eventually } from "../e2e/support/eventually.ts";
 import { Host } from "../e2e/support/host.ts";
-import { echoRequest, ipv4, udp } from "../e2e/support/packets.ts";
+import { echoRequest, fragments, ipv4, udp } from "../e2e/support/packets.ts";
 import type { Program } from "../e2e/support/program.ts";
 import { Namespace } from "../support/netns.ts";
-import { direct, endpoint, gate, peer, SERVER, tunnel } from "../unit/apply/nftables/gates.ts";
+import {
+  direct,
+  endpoint,
+  gate,
+  peer,
+  SERVER,
+  STAND_IN,
+  tunnel,
+} from "../unit/apply/nftables/gates.ts";
 
 const TABLE = "ipipou";
 const QUEUE = 26_992;
@@ -597,5 +606,58 @@ while True:
       assert.equal(only?.fate, "passed");
       assert.equal(numbersIn("untracked").has(id), conntrack === "bypass");
     }
+  });
+
+  test("a translated tunnel gets its data at the stand-in, whole, and nobody else reaches that", async () => {
+    const device = (local: string): void => {
+      const encap = `encap fou encap-sport ${PORT} encap-dport ${CLIENT_PORT}`;
+      const type = `type ipip local ${local} remote ${CLIENT} ${encap}`;
+      execFileSync("sh", ["-ec", `ip -n ${server.name} link change ipipou0 ${type}`]);
+    };
+    execFileSync("sh", [
+      "-ec",
+      `ip -n ${server.name} route add local ${STAND_IN}/32 dev lo table local
+       ip -n ${server.name} fou add port ${PORT} ipproto 4 local ${STAND_IN}
+       ip -n ${outside.namespace} route add ${STAND_IN}/32 via ${SERVER}`,
+    ]);
+    device(STAND_IN);
+    const wrapped = (source = INNER): { outer: Buffer; id: number } => {
+      const inside = number(data(source));
+      return { outer: udp({ ...fromClient, ...toServer, payload: inside.packet }), id: inside.id };
+    };
+    for (const conntrack of ["bypass", "track"] as const) {
+      for (const lacking of [false, true]) {
+        const wanted = gate([direct({ standIn: STAND_IN, conntrack })], { epochs: [EPOCH] });
+        await become(gate([]));
+        const changes = diffRuleset(TABLE, ruleset(wanted), ruleset(gate([])));
+        await executeRuleset(server.netfilter, lacking ? withTracking(changes) : changes);
+        const observed = await observeRuleset(server.netfilter, TABLE);
+        const there = observed.kind === "ours" ? observed.objects : [];
+        assert.deepEqual(diffRuleset(TABLE, ruleset(wanted), there), []);
+        const [good, broken, other] = [wrapped(), wrapped(), wrapped("172.28.0.3")];
+        const bad = wrapped();
+        const straight = udp({
+          ...{ ...fromClient, ...toServer, destination: STAND_IN },
+          payload: bad.outer.subarray(28),
+        });
+        for (const packet of [good.outer, ...fragments(broken.outer, 9), other.outer, straight]) {
+          sender.child.stdin?.write(`${packet.toString("hex")}\n`);
+        }
+        await eventually(() => numbersIn("inner").has(broken.id), { what: "the fragments" });
+        await send([]);
+        const inside = numbersIn("inner");
+        assert.deepEqual(
+          [good, other, bad].map(({ id }) => inside.has(id)),
+          [true, false, false],
+          `${conntrack}${lacking ? ", without tproxy" : ""}`,
+        );
+      }
+    }
+    device(SERVER);
+    execFileSync("sh", [
+      "-ec",
+      `ip -n ${server.name} fou del port ${PORT} local ${STAND_IN}
+       ip -n ${server.name} route del local ${STAND_IN}/32 dev lo table local`,
+    ]);
   });
 });

@@ -23,7 +23,7 @@ export function at(text: string): Endpoint {
 }
 
 export function known(text: string, remaining?: number): KnownEndpoint {
-  return { endpoint: at(text), remaining };
+  return { endpoint: at(text), remaining, translated: false, second: false };
 }
 
 /** `172.28.0.1/24` */

@@ -3,9 +3,13 @@
  * nexthop, with a device's last address, and what it refuses.
  */
 import assert from "node:assert/strict";
+import { type IpAddress, ipAddress } from "../../src/net/address.ts";
 import { describe } from "../../src/plan/describe.ts";
 import type { Step } from "../../src/plan/diff.ts";
+import { isPlaceholder } from "../../src/plan/ids.ts";
 import { keyOf, type LinkResource, type Resource } from "../../src/plan/resources.ts";
+
+const ANY = ipAddress("0.0.0.0");
 
 export class ModelKernel {
   readonly #objects = new Map<string, Resource>();
@@ -50,9 +54,20 @@ export class ModelKernel {
 
   #checkHolders(resource: Resource, what: string): void {
     const device = deviceOf(resource);
-    if (device !== undefined) assert.ok(this.#objects.has(`link ${device}`), `ENODEV: ${what}`);
+    if (device !== undefined && device !== "lo")
+      assert.ok(this.#objects.has(`link ${device}`), `ENODEV: ${what}`);
+    if (resource.object === "fou" && isPlaceholder(resource.spec.local ?? ANY)) {
+      assert.ok(this.#isLocal(resource.spec.local ?? ANY), `EADDRNOTAVAIL: ${what}`);
+    }
     if (resource.object !== "route" || resource.spec.nexthop === undefined) return;
     assert.ok(this.#objects.has(`nexthop ${resource.spec.nexthop}`), `ENOENT nexthop: ${what}`);
+  }
+
+  #isLocal(address: IpAddress): boolean {
+    return this.objects.some(
+      ({ object, spec }) =>
+        object === "route" && spec.type === "local" && spec.destination.address === address,
+    );
   }
 
   #remove(resource: Resource): void {

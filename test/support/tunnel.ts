@@ -2,7 +2,7 @@
 import type { Applier, Move } from "../../src/apply/applier.ts";
 import type { Configuration } from "../../src/config/model.ts";
 import { ipAddress } from "../../src/net/address.ts";
-import type { KnownEndpoint, Situation } from "../../src/plan/situation.ts";
+import type { ForeignIpip, KnownEndpoint, Situation } from "../../src/plan/situation.ts";
 import type { TunnelEvent } from "../../src/tunnel/events.ts";
 import { knownEndpoint, type Peer, Peers } from "../../src/tunnel/peers.ts";
 import { Tunnels } from "../../src/tunnel/tunnels.ts";
@@ -54,7 +54,7 @@ export function world(config: Configuration) {
   const now = (): Situation => {
     const endpoints = new Map<string, KnownEndpoint>();
     for (const peer of peers.all()) {
-      const known = knownEndpoint(peer, peer.wanted);
+      const known = knownEndpoint(peer);
       if (known !== undefined) endpoints.set(peer.key, known);
     }
     return { ...situation(config), endpoints };
@@ -64,11 +64,9 @@ export function world(config: Configuration) {
   const locals = new Map<string, string>();
   const localOf = (peer: Peer) =>
     ipAddress(locals.get(peer.tunnel.name) ?? peer.tunnel.listen.address ?? "240.0.0.1");
-  /** Pairs of outer addresses that a device of somebody else has: `LOCAL REMOTE`. */
-  const foreign = new Set<string>();
-  const foreignHolder = (local: string, remote: string) =>
-    foreign.has(`${local} ${remote}`) ? "the interface other0" : undefined;
-  const tunnels = new Tunnels({ peers, writer, emit, localOf, foreignHolder });
+  /** Devices of somebody else. */
+  const foreign: ForeignIpip[] = [];
+  const tunnels = new Tunnels({ peers, writer, emit, localOf, foreign: () => foreign });
   const peer = (key: string): Peer => {
     const found = peers.get(key);
     if (found === undefined) throw new TypeError(`no peer ${key}`);

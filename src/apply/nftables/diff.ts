@@ -3,6 +3,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import type { Chain, Element, NftObject, NftSet } from "../../kernel/nftables/objects.ts";
+import { isDefragmentation } from "./defragment.ts";
 import { tunnelOf } from "./names.ts";
 
 export interface NftChange {
@@ -117,6 +118,7 @@ function keyOf(object: NftObject): string {
 function isSame(a: NftObject, b: NftObject): boolean {
   // The kernel can't change a table's comment: that of another version stays.
   if (a.kind === "table") return b.kind === "table";
+  if (isDefragmentation(a) && isDefragmentation(b)) return true;
   if (a.kind !== "element" || b.kind !== "element") return isDeepStrictEqual(a, b);
   return Math.abs(a.timeout - b.timeout) <= TICK && sameData(a.data, b.data);
 }

@@ -4,6 +4,7 @@ import { hexOf } from "../../kernel/nftables/data.ts";
 import type { Chain, Element, NftObject, Rule } from "../../kernel/nftables/objects.ts";
 import { type IpAddress, isHost } from "../../net/address.ts";
 import type { Gate, GatePeer, GateTunnel } from "../../plan/gate.ts";
+import { placeholder } from "../../plan/ids.ts";
 import {
   drop,
   goTo,
@@ -29,6 +30,7 @@ import {
   knownSet,
   peerChain,
   peersMap,
+  realMap,
 } from "./names.ts";
 import { acceptData } from "./receive.ts";
 import { isExact, type Needs, needsOf, surroundsMany } from "./sets.ts";
@@ -55,8 +57,12 @@ export function peerObjects(
   } else {
     add(peersMap(tunnel.name), key, { code: "goto", chain: peerChain(tunnel.name, peer.id) });
   }
-  if (needs.authentications) add(endpointsSet(tunnel.name), key);
-  if (needs.hub) add(destinationPortMap(tunnel.name), source, hexPort(endpoint.port));
+  if (needs.authentications && !peer.second) add(endpointsSet(tunnel.name), key);
+  if (needs.hub) {
+    const nextHop = peer.translated ? hexAddress(placeholder(peer.id)) : source;
+    add(destinationPortMap(tunnel.name), nextHop, hexPort(endpoint.port));
+    if (peer.translated) add(realMap(tunnel.name), nextHop, source);
+  }
   if (needs.guard) add(guardSet(tunnel.name), source);
   return objects;
 }

@@ -1,6 +1,7 @@
 /** Carries changes of the ruleset out. */
 import { batchBegin, batchEnd } from "../../kernel/nftables/message.ts";
 import type { Request } from "../../netlink/request.ts";
+import { lacksDefragmentation, withTracking } from "./defragment.ts";
 import type { NftChange } from "./diff.ts";
 import { batches } from "./requests.ts";
 
@@ -16,6 +17,19 @@ export async function executeRuleset(
   kernel: Batcher,
   changes: readonly NftChange[],
   batchBytes?: number,
+): Promise<void> {
+  try {
+    await executeAll(kernel, changes, batchBytes);
+  } catch (error) {
+    if (!lacksDefragmentation(error)) throw error;
+    await executeAll(kernel, withTracking(changes), batchBytes);
+  }
+}
+
+async function executeAll(
+  kernel: Batcher,
+  changes: readonly NftChange[],
+  batchBytes: number | undefined,
 ): Promise<void> {
   for (const requests of batches(changes, batchBytes)) {
     await kernel.batch(batchBegin(), requests, batchEnd());

@@ -69,6 +69,9 @@ export const hexAddress = (address: IpAddress): Hex => toHex(addressBytes(addres
 export const hexPort = (port: number): Hex => hexOf(port, 2);
 export const hexPorts = (source: number, destination: number): Hex =>
   hexPort(source) + hexPort(destination);
+/** In host order, as the kernel keeps marks and states. */
+export const hexHost = (number: number): Hex =>
+  toHex(new Uint8Array(Uint32Array.of(number).buffer));
 export const hexInterface = (name: string): Hex =>
   Buffer.from(name)
     .toString("hex")
@@ -141,6 +144,20 @@ export function inSet(set: string, ...fields: readonly PayloadField[]): Expressi
 
 export function verdictMap(map: string, ...fields: readonly PayloadField[]): Expression[] {
   return [...load(fields), { kind: "lookup", set: map, from: 0, to: "verdict", invert: false }];
+}
+
+/** Offset of the checksum in the IP header. */
+const IP_CHECKSUM = 10;
+
+/** An outer address from a register; the checksum of UDP goes with it where there is one. */
+export function writeAddress(field: PayloadField, from: number): Expression {
+  const checksum = { type: "inet", offset: IP_CHECKSUM, pseudoHeader: true } as const;
+  return { kind: "payload-write", ...field, from, checksum };
+}
+
+/** The map's data for `field` into the first register. */
+export function fromMap(map: string, ...fields: readonly PayloadField[]): Expression[] {
+  return [...load(fields), { kind: "lookup", set: map, from: 0, to: 0, invert: false }];
 }
 
 const verdict = (of: Verdict): Expression[] => [{ kind: "verdict", verdict: of }];

@@ -3,11 +3,13 @@ import type { Element, NftObject, Rule } from "../../kernel/nftables/objects.ts"
 import { addressFromBytes, type Endpoint, type IpAddress, type Prefix } from "../../net/address.ts";
 import { inner, type ip, udp } from "./fields.ts";
 import {
+  destinationPortMap,
   inPeerChain,
   knownSet,
   PREROUTING,
   peersMap,
   portsOf,
+  realMap,
   toLocal,
   tunnelChain,
   tunnelIn,
@@ -26,6 +28,14 @@ export interface Proof {
   readonly remaining: number | undefined;
   /** What came in since the last proof, where elements are counted. */
   readonly received: { readonly packets: bigint; readonly bytes: bigint } | undefined;
+}
+
+/** Where a hub's packets go whose next hop is this: an outer address, or a translated peer's id. */
+export interface Destination {
+  /** The interface's name. */
+  readonly tunnel: string;
+  readonly nextHop: IpAddress;
+  readonly endpoint: Endpoint;
 }
 
 /** A local address and port whose packets we check: a FOU listener there is ours. */
@@ -53,6 +63,28 @@ export function proofsIn(objects: readonly NftObject[]): Proof[] {
     proofs.set(key, other === undefined ? proof : merged(other, proof));
   }
   return [...proofs.values()];
+}
+
+/** What a hub's sending chain would write. */
+export function destinationsIn(objects: readonly NftObject[]): Destination[] {
+  const real = new Map<string, string>();
+  for (const object of objects) {
+    if (object.kind !== "element" || typeof object.data !== "string") continue;
+    const tunnel = tunnelIn(object.set, realMap);
+    if (tunnel !== undefined) real.set(`${tunnel} ${object.key}`, object.data);
+  }
+  const found: Destination[] = [];
+  for (const object of objects) {
+    if (object.kind !== "element" || typeof object.data !== "string") continue;
+    const tunnel = tunnelIn(object.set, destinationPortMap);
+    if (tunnel === undefined || object.data.length < 4) continue;
+    const nextHop = addressFromBytes(Buffer.from(object.key, "hex"));
+    const written = real.get(`${tunnel} ${object.key}`) ?? object.key;
+    const address = addressFromBytes(Buffer.from(written, "hex"));
+    if (nextHop === undefined || address === undefined) continue;
+    found.push({ tunnel, nextHop, endpoint: { address, port: portOf(object.data) } });
+  }
+  return found;
 }
 
 export function doorsIn(objects: readonly NftObject[]): Door[] {

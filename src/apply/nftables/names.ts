@@ -25,8 +25,16 @@ export const SOURCES = "sources";
 export const TUNNELS = "tunnels";
 /** Map: local address → its chain. */
 export const LOCALS = "locals";
-/** Map: local address and port of a hub → its sending chain. */
+/** Map: a device's local address and port → the sending chain of its hub or translated tunnel. */
 export const HUBS = "hubs";
+/** Takes what is never right: packets that came from outside for an id. */
+export const CLOSED = "closed";
+/** Turns defragmentation on, and is never jumped to. */
+export const DEFRAGMENT = "defragment";
+/** Writes the stand-ins of translated tunnels that connection tracking shall see, after it. */
+export const TRANSLATE = "translate";
+/** Map: local address and port on the wire → the tunnel's stand-in. */
+export const STAND_INS = "stand-ins";
 
 /** Chain of a local address. */
 export const toLocal = (local: IpAddress): string => `to-${local}`;
@@ -40,7 +48,7 @@ const perTunnel =
 
 export const tunnelChain = perTunnel("tunnel");
 export const authenticationChain = perTunnel("auth");
-/** Sending chain of a hub. */
+/** Sending chain of a hub or a translated tunnel. */
 export const fromHub = perTunnel("from");
 /** Set: outer source, both ports, inner source. */
 export const knownSet = perTunnel("known");
@@ -48,8 +56,12 @@ export const knownSet = perTunnel("known");
 export const peersMap = perTunnel("peers");
 /** Set: outer source, both ports, each with its own rate of authentications. */
 export const endpointsSet = perTunnel("endpoints");
-/** Map of a hub: outer destination → destination port. */
+/** Map of a hub: outer destination, or a translated peer's id → destination port. */
 export const destinationPortMap = perTunnel("dport");
+/** Map of a hub: id of a translated peer → outer destination. */
+export const realMap = perTunnel("real");
+/** Sending chain of a hub's translated peers. */
+export const toIds = perTunnel("ids");
 /** Set: every single inner address of the tunnel's peers, where some peer's network surrounds many. */
 export const hostsSet = perTunnel("hosts");
 /** Set: addresses of peers whose bare protocol 4 is dropped though a foreign device takes all others'. */
@@ -63,6 +75,8 @@ const PER_TUNNEL = [
   peersMap,
   endpointsSet,
   destinationPortMap,
+  realMap,
+  toIds,
   guardSet,
 ];
 
@@ -75,6 +89,15 @@ export function inPeerChain(
 ): { readonly tunnel: string; readonly id: number } | undefined {
   const [, tunnel, id] = /^peer-(.*)-([0-9]+)$/.exec(name) ?? [];
   return tunnel === undefined ? undefined : { tunnel: fromName(tunnel), id: Number(id) };
+}
+
+/** Whether what has this name decides that incoming packets are written to a stand-in. */
+export function writesDestination(name: string): boolean {
+  return (
+    name === STAND_INS ||
+    inPeerChain(name) !== undefined ||
+    tunnelIn(name, tunnelChain) !== undefined
+  );
 }
 
 /** The tunnel in a name that `make` made; undefined for other names. */

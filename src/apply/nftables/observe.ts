@@ -8,7 +8,14 @@ import { decodeSet, dumpSets } from "../../kernel/nftables/set.ts";
 import { decodeTable, dumpTables } from "../../kernel/nftables/table.ts";
 import type { Message, Request } from "../../netlink/request.ts";
 import { groupBy } from "./group.ts";
-import { type Door, doorsIn, type Proof, proofsIn } from "./learned.ts";
+import {
+  type Destination,
+  type Door,
+  destinationsIn,
+  doorsIn,
+  type Proof,
+  proofsIn,
+} from "./learned.ts";
 import { OWNER } from "./names.ts";
 import { tableNamed } from "./ruleset.ts";
 
@@ -25,6 +32,7 @@ export type ObservedRuleset =
       readonly objects: readonly NftObject[];
       readonly proofs: readonly Proof[];
       readonly doors: readonly Door[];
+      readonly destinations: readonly Destination[];
     };
 
 /** Rejects with KernelError or MalformedMessage. */
@@ -49,7 +57,13 @@ export async function observeRuleset(kernel: Dumper, name: string): Promise<Obse
       for (const element of decodeElements(named, message)) objects.push(element);
     }
   }
-  return { kind: "ours", objects, proofs: proofsIn(objects), doors: doorsIn(objects) };
+  return {
+    kind: "ours",
+    objects,
+    proofs: proofsIn(objects),
+    doors: doorsIn(objects),
+    destinations: destinationsIn(objects),
+  };
 }
 
 async function observeChains(kernel: Dumper, table: TableName): Promise<Chain[]> {

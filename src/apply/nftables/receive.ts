@@ -10,12 +10,14 @@ import type { Expression } from "../../kernel/nftables/expression.ts";
 import type { Chain, Element, NftObject, NftSet, Rule } from "../../kernel/nftables/objects.ts";
 import type { IpAddress } from "../../net/address.ts";
 import type { AuthenticationLength, Gate, GateTunnel } from "../../plan/gate.ts";
+import { defragmentation } from "./defragment.ts";
 import {
   ADDRESS,
   accept,
   authenticationEpoch,
   between,
   drop,
+  fromMap,
   goTo,
   hexAddress,
   hexInterface,
@@ -35,11 +37,13 @@ import {
   udp,
   VERDICT,
   verdictMap,
+  writeAddress,
 } from "./fields.ts";
 import { groupBy } from "./group.ts";
 import { rateLimit } from "./limits.ts";
 import {
   authenticationChain,
+  CLOSED,
   EPOCHS,
   endpointsSet,
   guardSet,
@@ -50,7 +54,9 @@ import {
   peersMap,
   portsOf,
   SOURCES,
+  STAND_INS,
   STRANGERS,
+  TRANSLATE,
   TUNNELS,
   toLocal,
   tunnelChain,
@@ -59,6 +65,9 @@ import { covers, needsOf, set, sourcesSet, tunnelsSet } from "./sets.ts";
 
 /** Before connection tracking (-200), after its defragmentation (-400) where there is one. */
 export const PRIORITY = -310;
+
+/** After connection tracking (-200), before everybody else's rules (mangle, -150). */
+const TRACKED = -199;
 
 /** So many compares cost less than a look-up that misses. */
 export const MOST_COMPARES = 3;
@@ -87,14 +96,17 @@ export { chain, verdictElement };
 export function receivingObjects(gate: Gate): NftObject[] {
   if (gate.tunnels.length === 0) return [];
   const byLocal = groupBy(gate.tunnels, ({ local }) => local);
-  const locals = [...byLocal.keys()];
+  // Nobody outside has a reason to name a stand-in, and behind it is a device with nothing checked.
+  const standIns = gate.tunnels.flatMap(({ standIn }) => (standIn === undefined ? [] : [standIn]));
+  const locals = [
+    ...[...byLocal.keys()].map((local) => ({ local, to: toLocal(local) })),
+    ...standIns.map((local) => ({ local, to: CLOSED })),
+  ];
   const objects: NftObject[] = [];
   const few = locals.length <= MOST_COMPARES;
   if (!few) {
     objects.push(set(LOCALS, [ADDRESS], { data: VERDICT, size: locals.length }));
-    objects.push(
-      ...locals.map((local) => verdictElement(LOCALS, hexAddress(local), toLocal(local))),
-    );
+    objects.push(...locals.map(({ local, to }) => verdictElement(LOCALS, hexAddress(local), to)));
   }
   objects.push({
     kind: "chain",
@@ -102,10 +114,11 @@ export function receivingObjects(gate: Gate): NftObject[] {
     base: { type: "filter", hook: NF_INET_PRE_ROUTING, priority: PRIORITY, policy: "accept" },
     comment: undefined,
     rules: few
-      ? locals.map((local) => rule(is(ip.destination, hexAddress(local)), goTo(toLocal(local))))
+      ? locals.map(({ local, to }) => rule(is(ip.destination, hexAddress(local)), goTo(to)))
       : [rule(verdictMap(LOCALS, ip.destination))],
   });
   for (const [local, tunnels] of byLocal) objects.push(...localObjects(gate, local, tunnels));
+  objects.push(...standInObjects(gate));
   objects.push(...authenticationObjects(gate));
   return objects;
 }
@@ -148,12 +161,47 @@ function guard(gate: Gate, local: IpAddress, tunnels: readonly GateTunnel[]): Ru
 }
 
 /** What lets a packet of data in: connection tracking does not see it where it is bypassed. */
-export function acceptData({ conntrack }: GateTunnel): Expression[] {
-  return [...bypass(conntrack), ...accept];
+export function acceptData({ conntrack, standIn }: GateTunnel): Expression[] {
+  const early = standIn !== undefined && conntrack === "bypass";
+  return [...(early ? toStandIn(standIn) : []), ...bypass(conntrack), ...accept];
 }
 
-function bypass(conntrack: GateTunnel["conntrack"]): Expression[] {
+function toStandIn(standIn: IpAddress): Expression[] {
+  return [{ kind: "data", to: 0, value: hexAddress(standIn) }, writeAddress(ip.destination, 0)];
+}
+
+export function bypass(conntrack: GateTunnel["conntrack"]): Expression[] {
   return conntrack === "bypass" ? [{ kind: "notrack" }] : [];
+}
+
+/**
+ * Where connection tracking shall see the tunnel, it must see the packet as it was on the wire, or nothing
+ * would belong together; what is not let in never comes that far.
+ */
+function standInObjects({ tunnels }: Gate): NftObject[] {
+  const translated = tunnels.filter(({ standIn }) => standIn !== undefined);
+  if (translated.length === 0) return [];
+  const objects: NftObject[] = [chain(CLOSED, [rule(drop)]), defragmentation];
+  const tracked = translated.filter(({ conntrack }) => conntrack === "track");
+  if (tracked.length === 0) return objects;
+  // Without a size: one tunnel more shall not mean another set.
+  objects.push(set(STAND_INS, [ADDRESS, PORT], { data: ADDRESS }));
+  for (const { local, port, standIn } of tracked) {
+    if (standIn === undefined) continue;
+    objects.push({
+      ...{ kind: "element", set: STAND_INS, key: `${hexAddress(local)}${hexPort(port)}0000` },
+      ...{ data: hexAddress(standIn), timeout: 0, expires: undefined, counter: undefined },
+    });
+  }
+  const standIn = fromMap(STAND_INS, ip.destination, udp.destinationPort);
+  objects.push({
+    kind: "chain",
+    name: TRANSLATE,
+    base: { type: "filter", hook: NF_INET_PRE_ROUTING, priority: TRACKED, policy: "accept" },
+    comment: undefined,
+    rules: [rule(protocolIs(PROTOCOL_UDP), standIn, [writeAddress(ip.destination, 0)])],
+  });
+  return objects;
 }
 
 /** What comes to one tunnel's port. */

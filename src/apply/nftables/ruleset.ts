@@ -1,7 +1,7 @@
 /** The gate as nf_tables objects: everything that our table holds. Pure. */
 import { NFPROTO_IPV4 } from "../../kernel/nftables/constants.ts";
 import type { NftObject, TableName } from "../../kernel/nftables/objects.ts";
-import type { Gate } from "../../plan/gate.ts";
+import type { Gate, GateTunnel } from "../../plan/gate.ts";
 import { hostElement, peerObjects } from "./elements.ts";
 import { OWNER_COMMENT } from "./names.ts";
 import { clockChains, receivingObjects, tunnelChains } from "./receive.ts";
@@ -31,6 +31,17 @@ export function ruleset(gate: Gate): NftObject[] {
     }
   }
   return objects;
+}
+
+/** What all tunnels have in common, and this one's own. */
+export function tunnelObjects(gate: Gate, tunnel: GateTunnel): NftObject[] {
+  const needs = needsOf(gate, tunnel);
+  return [
+    ...receivingObjects(gate),
+    ...sendingObjects(gate),
+    ...tunnelChains(gate, tunnel, needs),
+    ...tunnel.peers.flatMap((peer) => peerObjects(gate, tunnel, peer, needs)),
+  ];
 }
 
 /** The part that the clock changes: nothing where no authentication is awaited. */

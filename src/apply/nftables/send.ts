@@ -1,16 +1,21 @@
 /**
- * What goes out: only hubs need it. Their device writes one destination port, and each peer's NAT chose
- * its own. A chain of type route costs nothing for packets that it leaves alone.
+ * What goes out: only hubs and translated tunnels need it. A hub's device writes one destination port, and
+ * each peer's NAT chose its own; a translated one writes a placeholder. A chain of type route costs nothing
+ * for packets that it leaves alone, and routes those again whose address it has written.
  */
-import { NF_INET_LOCAL_OUT } from "../../kernel/nftables/constants.ts";
+import { NF_INET_LOCAL_OUT, NFT_META_MARK } from "../../kernel/nftables/constants.ts";
 import type { Expression } from "../../kernel/nftables/expression.ts";
 import type { Chain, NftObject } from "../../kernel/nftables/objects.ts";
 import type { Gate, GateTunnel } from "../../plan/gate.ts";
+import { CLASS_E } from "../../plan/ids.ts";
 import {
   ADDRESS,
+  accept,
   drop,
+  fromMap,
   goTo,
   hexAddress,
+  hexHost,
   hexPort,
   ip,
   is,
@@ -21,29 +26,32 @@ import {
   udp,
   VERDICT,
   verdictMap,
+  writeAddress,
 } from "./fields.ts";
-import { destinationPortMap, fromHub, HUBS, OUTPUT } from "./names.ts";
-import { acceptData, chain, MOST_COMPARES, PRIORITY, verdictElement } from "./receive.ts";
+import { destinationPortMap, fromHub, HUBS, OUTPUT, realMap, toIds } from "./names.ts";
+import { bypass, chain, MOST_COMPARES, PRIORITY, verdictElement } from "./receive.ts";
 import { set } from "./sets.ts";
 
 export function sendingObjects(gate: Gate): NftObject[] {
-  const hubs = gate.tunnels.filter(({ form }) => form === "hub");
-  if (hubs.length === 0) return [];
-  const few = hubs.length <= MOST_COMPARES;
+  const senders = gate.tunnels.filter(
+    ({ form, standIn }) => form === "hub" || standIn !== undefined,
+  );
+  if (senders.length === 0) return [];
+  const few = senders.length <= MOST_COMPARES;
   const isUdp = protocolIs(PROTOCOL_UDP);
-  const key = ({ local, port }: GateTunnel): string => `${hexAddress(local)}${hexPort(port)}0000`;
+  const source = ({ local, standIn }: GateTunnel) => hexAddress(standIn ?? local);
   const base: Chain = {
     kind: "chain",
     name: OUTPUT,
     base: { type: "route", hook: NF_INET_LOCAL_OUT, priority: PRIORITY, policy: "accept" },
     comment: undefined,
     rules: few
-      ? hubs.map(({ name, local, port }) =>
+      ? senders.map((tunnel) =>
           rule(
-            is(ip.source, hexAddress(local)),
+            is(ip.source, source(tunnel)),
             isUdp,
-            is(udp.sourcePort, hexPort(port)),
-            goTo(fromHub(name)),
+            is(udp.sourcePort, hexPort(tunnel.port)),
+            goTo(fromHub(tunnel.name)),
           ),
         )
       : [rule(isUdp, verdictMap(HUBS, ip.source, udp.sourcePort))],
@@ -51,23 +59,54 @@ export function sendingObjects(gate: Gate): NftObject[] {
   const map: NftObject[] = few
     ? []
     : [
-        set(HUBS, [ADDRESS, PORT], { data: VERDICT, size: hubs.length }),
-        ...hubs.map((hub) => verdictElement(HUBS, key(hub), fromHub(hub.name))),
+        set(HUBS, [ADDRESS, PORT], { data: VERDICT, size: senders.length }),
+        ...senders.map((tunnel) => {
+          const key = `${source(tunnel)}${hexPort(tunnel.port)}0000`;
+          return verdictElement(HUBS, key, fromHub(tunnel.name));
+        }),
       ];
-  return [...map, base, ...hubs.map(sendingChain)];
+  return [...map, base, ...senders.flatMap(sendingChains)];
 }
 
-/** A destination without an element is a peer that has no proof now: nothing leaves for it. */
-function sendingChain(tunnel: GateTunnel): Chain {
-  const port: Expression[] = [
-    { kind: "payload", ...ip.destination, to: 0 },
-    {
-      kind: "lookup",
-      set: destinationPortMap(tunnel.name),
-      from: 0,
-      to: 0,
-      invert: false,
-    },
+function sendingChains(tunnel: GateTunnel): Chain[] {
+  if (tunnel.form === "direct") {
+    return [chain(fromHub(tunnel.name), [rule(letOut(tunnel, tunnel.standIn !== undefined))])];
+  }
+  const port = writePort(tunnel);
+  const real = [...fromMap(realMap(tunnel.name), ip.destination), writeAddress(ip.destination, 0)];
+  const isId = is(ip.destination, hexAddress(CLASS_E.address), "gte");
+  // A destination without an element is a peer that has no proof now: nothing leaves for it.
+  return [
+    chain(toIds(tunnel.name), [rule(port, real, letOut(tunnel, true)), rule(drop)]),
+    chain(fromHub(tunnel.name), [
+      rule(isId, goTo(toIds(tunnel.name))),
+      rule(port, letOut(tunnel, tunnel.standIn !== undefined)),
+      rule(drop),
+    ]),
+  ];
+}
+
+/**
+ * @param rerouted An address is written, so the packet is routed anew, by the mark that it carries itself:
+ *   the device's has served its turn.
+ */
+function letOut(tunnel: GateTunnel, rerouted: boolean): Expression[] {
+  const { standIn, local, mark, conntrack } = tunnel;
+  const expressions: Expression[] = [];
+  if (standIn !== undefined) {
+    expressions.push({ kind: "data", to: 0, value: hexAddress(local) });
+    expressions.push(writeAddress(ip.source, 0));
+  }
+  if (rerouted && mark !== 0) {
+    expressions.push({ kind: "data", to: 0, value: hexHost(mark) });
+    expressions.push({ kind: "meta-write", key: NFT_META_MARK, from: 0 });
+  }
+  return [...expressions, ...bypass(conntrack), ...accept];
+}
+
+function writePort(tunnel: GateTunnel): Expression[] {
+  return [
+    ...fromMap(destinationPortMap(tunnel.name), ip.destination),
     {
       kind: "payload-write",
       ...udp.destinationPort,
@@ -78,7 +117,6 @@ function sendingChain(tunnel: GateTunnel): Chain {
         : { type: "none" },
     },
   ];
-  return chain(fromHub(tunnel.name), [rule(port, acceptData(tunnel)), rule(drop)]);
 }
 
 /** Offset in the UDP header. */

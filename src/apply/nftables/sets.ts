@@ -15,6 +15,7 @@ import {
   hostsSet,
   knownSet,
   peersMap,
+  realMap,
   SOURCES,
   TUNNELS,
 } from "./names.ts";
@@ -141,7 +142,10 @@ export function tunnelSets(gate: Gate, tunnel: GateTunnel, needs: Needs): NftSet
     const expressions = [knownLimit(gate.queue.ratePerSource)];
     sets.push(setOf(endpointsSet(name), SENDER, { ...each, expressions }));
   }
-  if (needs.hub) sets.push(set(destinationPortMap(name), [ADDRESS], { ...each, data: PORT }));
+  if (needs.hub) {
+    sets.push(set(destinationPortMap(name), [ADDRESS], { ...each, data: PORT }));
+    sets.push(set(realMap(name), [ADDRESS], { ...each, data: ADDRESS }));
+  }
   if (needs.guard) sets.push(set(guardSet(name), [ADDRESS], each));
   if (needs.hosts) sets.push(set(hostsSet(name), [ADDRESS], { size: hostsOf(tunnel).length }));
   return sets;

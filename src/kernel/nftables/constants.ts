@@ -217,6 +217,10 @@ export const NFTA_QUEUE_NUM = 1;
 export const NFTA_QUEUE_TOTAL = 2;
 export const NFTA_QUEUE_FLAGS = 3;
 
+export const NFTA_TPROXY_FAMILY = 1;
+export const NFTA_TPROXY_REG_ADDR = 2;
+export const NFTA_TPROXY_REG_PORT = 3;
+
 /** nftables include/datatype.h: how `nft` prints a key. */
 export const TYPE_INVALID = 0;
 export const TYPE_VERDICT = 1;

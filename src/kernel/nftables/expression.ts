@@ -17,12 +17,13 @@ import { type Dynset, dynset } from "./expressions/dynset.ts";
 import { type ImmediateData, type ImmediateVerdict, immediate } from "./expressions/immediate.ts";
 import { limit } from "./expressions/limit.ts";
 import { type Lookup, lookup } from "./expressions/lookup.ts";
-import { type Meta, meta } from "./expressions/meta.ts";
+import { type Meta, type MetaWrite, meta } from "./expressions/meta.ts";
 import { type Notrack, notrack } from "./expressions/notrack.ts";
 import { type PayloadLoad, type PayloadWrite, payload } from "./expressions/payload.ts";
 import { type Queue, queue } from "./expressions/queue.ts";
 import { type Range, range } from "./expressions/range.ts";
 import { EXPRESSION, EXPRESSION_VALUES, type StatefulExpression } from "./expressions/stateful.ts";
+import { type Tproxy, tproxy } from "./expressions/tproxy.ts";
 import { required } from "./required.ts";
 
 /** Something that we never write: someone else changed the rule. */
@@ -40,12 +41,14 @@ export type KnownExpression =
   | ImmediateVerdict
   | Lookup
   | Meta
+  | MetaWrite
   | Notrack
   | PayloadLoad
   | PayloadWrite
   | Queue
   | Range
-  | StatefulExpression;
+  | StatefulExpression
+  | Tproxy;
 
 export type Expression = KnownExpression | UnknownExpression;
 
@@ -64,11 +67,13 @@ const CODECS = {
   limit,
   lookup,
   meta,
+  "meta-write": meta,
   notrack,
   payload,
   "payload-write": payload,
   queue,
   range,
+  tproxy,
   verdict: immediate,
 } as unknown as Codecs;
 

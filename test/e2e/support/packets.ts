@@ -54,6 +54,22 @@ export function echoRequest(source: string, destination: string, sequence = 1): 
   return ipv4({ source, destination, protocol: 1, payload });
 }
 
+/** The same packet in two pieces (RFC 791): the first has the ports and the inner header. */
+export function fragments(packet: Buffer, id: number): [Buffer, Buffer] {
+  const first = 48;
+  const piece = (from: number, to: number, flagsAndOffset: number): Buffer => {
+    const header = Buffer.from(packet.subarray(0, 20));
+    header.writeUInt16BE(20 + to - from, 2);
+    header.writeUInt16BE(id, 4);
+    header.writeUInt16BE(flagsAndOffset, 6);
+    header.writeUInt16BE(0, 10);
+    header.writeUInt16BE(checksum(header), 10);
+    return Buffer.concat([header, packet.subarray(20 + from, 20 + to)]);
+  };
+  const moreFragments = 0x2000;
+  return [piece(0, first, moreFragments), piece(first, packet.length - 20, first / 8)];
+}
+
 /** RFC 1071, over a field that is still 0. */
 function checksum(bytes: Buffer): number {
   let sum = 0;

@@ -115,8 +115,68 @@ test("no outer address yet: a device with a placeholder, and no listener, as bin
   )) {
     const { of } = resources(config);
     assert.equal(of("link")[0]?.ipip.local, placeholder(idOf(assignIds(config), "t")));
-    assert.equal(of("link")[0]?.ipip.device, "wlan0");
     assert.deepEqual(of("fou"), []);
+  }
+});
+
+test("bound to a device, but not while it points to a placeholder: that would be taken for a neighbour", () => {
+  const bound = { listen: listen("203.0.113.1", 10_000, "wlan0") };
+  const device = (config: Configuration, endpoints: Record<string, KnownEndpoint> = {}) =>
+    resources(config, endpoints).of("link")[0]?.ipip.device;
+  assert.equal(device(one(bound)), undefined);
+  assert.equal(device(one(bound), { "t/p": known("198.51.100.2:1") }), "wlan0");
+  assert.equal(device(two(bound)), "wlan0");
+});
+
+const translated = (text: string): KnownEndpoint => ({ ...known(text), translated: true });
+
+test("a hub's translated peer: its next hop is its id, and a route leads there", () => {
+  const config = two();
+  const id = idOf(assignIds(config), "t/q");
+  const ends = { "t/p": known("198.51.100.3:1"), "t/q": translated("198.51.100.3:2") };
+  const { of, all } = resources(config, ends);
+  assert.deepEqual(
+    of("nexthop").map(({ to }) => "gateway" in to && to.gateway),
+    ["198.51.100.3", placeholder(id)],
+  );
+  assert.equal(of("link")[0]?.ipip.local, "203.0.113.1");
+  const added = all.filter((r) => r.object === "route" && r.spec.device === "lo").map(describe);
+  assert.deepEqual(added, [`${placeholder(id)}/32 dev lo metric ${worst}`]);
+});
+
+test("a translated tunnel: the device has its id, which is an address of this host, and two listeners", () => {
+  const config = one();
+  const id = placeholder(idOf(assignIds(config), "t"));
+  const { of, all } = resources(config, { "t/p": translated("198.51.100.3:7") });
+  assert.deepEqual([of("link")[0]?.ipip.local, of("link")[0]?.ipip.remote], [id, "198.51.100.3"]);
+  assert.deepEqual(
+    of("fou").map(({ local, peer: remote, peerPort }) => [local, remote, peerPort]),
+    [
+      ["203.0.113.1", "198.51.100.3", 7],
+      [id, "198.51.100.3", 7],
+    ],
+  );
+  const added = all.filter((r) => r.object === "route" && r.spec.device === "lo").map(describe);
+  assert.deepEqual(added, [`local ${id}/32 dev lo src 203.0.113.1 table local metric ${worst}`]);
+});
+
+test("a hub at an address that another hub has is translated, proven or not, its peers are not", () => {
+  const [hub] = two({ listen: listen("203.0.113.1", 10_001) }).tunnels;
+  assert.ok(hub !== undefined);
+  const config = configuration([tunnel("d", [peer("p"), peer("q")]), hub]);
+  const id = placeholder(idOf(assignIds(config), "t"));
+  for (const ends of [{}, { "t/p": known("198.51.100.3:1"), "d/p": known("198.51.100.3:1") }]) {
+    const { of, all } = resources(config, ends);
+    assert.deepEqual(
+      of("link").map(({ ipip }) => ipip.local),
+      ["203.0.113.1", id],
+    );
+    assert.deepEqual(
+      of("fou").map(({ local, port }) => `${local}:${port}`),
+      ["203.0.113.1:10000", "203.0.113.1:10001", `${id}:10001`],
+    );
+    const onLo = all.filter((r) => r.object === "route" && r.spec.device === "lo");
+    assert.equal(onLo.length, 1);
   }
 });
 

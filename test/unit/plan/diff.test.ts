@@ -3,10 +3,14 @@ import { test } from "node:test";
 import type { Configuration, TunnelConfig } from "../../../src/config/model.ts";
 import { desiredState } from "../../../src/plan/desired.ts";
 import { diff, type Step } from "../../../src/plan/diff.ts";
+import { translatedTunnels } from "../../../src/plan/form.ts";
+import { assignIds, idOf, placeholder } from "../../../src/plan/ids.ts";
+import { claimOf, Places } from "../../../src/plan/places.ts";
 import { keyOf, type Resource } from "../../../src/plan/resources.ts";
 import { leaveDown } from "../../../src/plan/settle.ts";
 import type { KnownEndpoint } from "../../../src/plan/situation.ts";
 import {
+  at,
   configuration,
   dialled,
   inner,
@@ -239,19 +243,15 @@ function randomDesired(chance: Random): readonly Resource[] {
     "172.28.1.0/24",
     "0.0.0.0/0",
   ]);
-  const remotes = shuffled(chance, ["1", "2", "3", "4", "5", "6", "7", "8", "9"]);
-  const hubAt = new Set<string>();
-  const endpoints: Endpoints = {};
+  const ends: { key: string; text: string }[] = [];
   const tunnels = shuffled(chance, ["a", "b", "c", "d"])
     .slice(0, chance(5))
     .map((name, i) => {
       const local = pick(chance, ["203.0.113.1", "203.0.113.2", undefined]);
-      const many = chance(2) === 0 && !hubAt.has(local ?? name);
-      if (many) hubAt.add(local ?? name);
+      const many = chance(2) === 0;
       const peers = (many ? ["p", "q", "r"].slice(0, 2 + chance(2)) : ["p"]).map((who) => {
-        const remote = remotes.pop();
-        if (remote !== undefined && chance(3) > 0)
-          endpoints[`${name}/${who}`] = known(`198.51.100.${remote}:${1 + chance(3)}`);
+        const text = `198.51.100.${1 + chance(4)}:${1 + chance(3)}`;
+        if (chance(3) > 0) ends.push({ key: `${name}/${who}`, text });
         const own = prefixes.splice(0, chance(3)).map(prefix);
         return chance(2) === 0 ? peer(who, { allowedIPs: own }) : dialled(who, { allowedIPs: own });
       });
@@ -264,7 +264,37 @@ function randomDesired(chance: Random): readonly Resource[] {
         mtu: pick(chance, [undefined, 1400]),
       });
     });
-  return desired(configuration(tunnels), endpoints);
+  const config = configuration(tunnels);
+  return desired(config, placed(config, shuffled(chance, ends)));
+}
+
+/** In the forms that they get if they come in this order. */
+function placed(
+  config: Configuration,
+  ends: readonly { readonly key: string; readonly text: string }[],
+): Endpoints {
+  const ids = assignIds(config);
+  const outside = situation(config);
+  const translated = translatedTunnels(config.tunnels, outside);
+  const places = new Places();
+  const arrived: { key: string; text: string }[] = [];
+  for (const { key, text } of ends) {
+    const of = config.tunnels.find(({ name }) => key.startsWith(`${name}/`)) ?? assert.fail(key);
+    const one = of.peers.find(({ name }) => key.endsWith(`/${name}`)) ?? assert.fail(key);
+    const outer = outside.underlays.get(of.name)?.local;
+    const own = outer === undefined || translated.has(of.name);
+    const local = own ? placeholder(idOf(ids, of.name)) : outer;
+    places.take(
+      claimOf({ tunnel: of, peer: one, key, local, endpoint: at(text), stays: false }, []),
+    );
+    arrived.push({ key, text });
+  }
+  return Object.fromEntries(
+    arrived.flatMap(({ key, text }) => {
+      const standing = places.standing(key);
+      return standing === undefined ? [] : [[key, { ...known(text), ...standing }]];
+    }),
+  );
 }
 
 function shuffled<T>(chance: Random, from: readonly T[]): T[] {

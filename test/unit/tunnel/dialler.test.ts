@@ -46,6 +46,7 @@ function start(over: Partial<PeerConfig> = {}, peers = 1) {
     signatures,
     emit: parts.emit,
     source: () => net.source,
+    nextHop: (to) => to,
     resolve: async (_host, _port, current) => {
       net.lookups++;
       net.current = current;
@@ -481,11 +482,15 @@ test(
   "a static peer that was taken over stays within its pin",
   clocked({ role: "static", pinAddress: true, keepalive: 0 }, async (clock) => {
     const within = { ...hub, port: 40_001 };
-    clock.tunnels.adopt(clock.hub, within, undefined);
+    clock.tunnels.adopt(clock.hub, { endpoint: within, remaining: undefined, translated: false });
     await clock.go();
     assert.deepEqual(clock.hub.wanted, within);
     const elsewhere = start({ role: "static", pinAddress: true, keepalive: 0 });
-    elsewhere.tunnels.adopt(elsewhere.hub, at("192.0.2.99:40001"), undefined);
+    elsewhere.tunnels.adopt(elsewhere.hub, {
+      endpoint: at("192.0.2.99:40001"),
+      remaining: undefined,
+      translated: false,
+    });
     await elsewhere.go();
     assert.deepEqual(elsewhere.hub.wanted, hub);
     elsewhere.dialler.close();

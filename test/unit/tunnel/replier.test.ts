@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PeerConfig } from "../../../src/config/model.ts";
+import { type IpAddress, ipAddress } from "../../../src/net/address.ts";
 import { Replier } from "../../../src/tunnel/replier.ts";
 import { parseDatagram } from "../../../src/wire/datagram.ts";
 import { loadSignatures } from "../../../src/wire/signatures.ts";
@@ -14,11 +15,17 @@ const request = Buffer.from("a request");
 
 function replier(over: Partial<PeerConfig> = { replyOnAuth: true }) {
   const parts = world(configuration([tunnel("t", [peer("p", over)])]));
-  const net = { sent: [] as Buffer[], error: undefined as Error | undefined };
+  const net = {
+    sent: [] as Buffer[],
+    error: undefined as Error | undefined,
+    /** Its address, where the gate writes the real one. */
+    id: undefined as IpAddress | undefined,
+  };
   const made = new Replier({
     signatures,
     emit: parts.emit,
     settled: () => parts.writer.settled(),
+    nextHop: (_, to) => ({ ...to, address: net.id ?? to.address }),
     send: async (packet) => {
       if (net.error !== undefined) throw net.error;
       net.sent.push(packet);
@@ -87,4 +94,13 @@ test("what can't be sent is told once, until it can", async () => {
   net.error = new Error("ENETUNREACH");
   await answer();
   assert.equal(told(), 2);
+});
+
+test("the answer to a translated peer is addressed to its id, as all that leaves for it", async () => {
+  const { tunnels, peer: of, answer, net } = replier();
+  net.id = ipAddress("240.0.0.7");
+  tunnels.proven(of("t/p"), there);
+  await answer();
+  assert.deepEqual([...(net.sent[0]?.subarray(16, 20) ?? [])], [240, 0, 0, 7]);
+  assert.equal(net.sent[0]?.readUInt16BE(22), there.port);
 });

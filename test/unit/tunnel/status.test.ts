@@ -33,6 +33,7 @@ function status(count: number, over: Partial<Parameters<typeof tunnelStatus>[0]>
     local: ipAddress("203.0.113.1"),
     port: 10_000,
     device: undefined,
+    translated: false,
     link,
     peers: [...parts.peers.all()],
     ...over,
@@ -95,4 +96,13 @@ test("down without a device or with one that is down; degraded without an outer 
 test("status is JSON, and holds no secret", () => {
   const text = JSON.stringify(status(2).of());
   assert.doesNotMatch(text, /secret|publicKey/);
+});
+
+test("translated: a peer beside another at one address, and every peer of such a tunnel", () => {
+  const { of, tunnels, peer } = status(2);
+  tunnels.proven(peer("t/p0"), at("198.51.100.2:40001"));
+  tunnels.proven(peer("t/p1"), at("198.51.100.2:40002"));
+  const forms = ({ peers }: ReturnType<typeof of>) => peers.map(({ form }) => form);
+  assert.deepEqual(forms(of()), ["hub", "translated"]);
+  assert.deepEqual(forms(status(2, { translated: true }).of()), ["translated", "translated"]);
 });

@@ -26,10 +26,10 @@ test("a proof, a refresh, a roam", async () => {
   const { tunnels, events, peer, peers, applier, writer } = hub();
   const a = peer("h/a");
   assert.equal(stateOf(a), "waiting");
-  assert.equal(tunnels.proven(a, X, 1000), true);
+  tunnels.proven(a, X, 1000);
   assert.equal(stateOf(a), "authenticated");
   assert.equal(a.lastAuthentication, 1000);
-  assert.equal(tunnels.proven(a, { ...X }, 2000), true);
+  tunnels.proven(a, { ...X }, 2000);
   await writer.settled();
   assert.equal(applier.moves.length, 1, "without a lifetime a refresh writes nothing");
   tunnels.proven(a, Y, 3000);
@@ -41,37 +41,90 @@ test("a proof, a refresh, a roam", async () => {
       ["roamed", "198.51.100.9:40002", "from 198.51.100.2:40001"],
     ],
   );
-  assert.equal(peers.holder("203.0.113.1" as typeof X.address, X.address), undefined);
+  assert.deepEqual(peers.at("203.0.113.1" as typeof X.address, X), []);
   assert.equal(applier.moves[1]?.[0]?.before?.endpoint.port, 40_001);
 });
 
-test("a second peer behind one address is refused, with one event for the pair, and the holder stays", () => {
-  const { tunnels, events, peer } = hub();
-  tunnels.proven(peer("h/a"), X);
-  for (let i = 0; i < 5; i++)
-    assert.equal(tunnels.proven(peer("h/b"), { ...X, port: i + 1 }), false);
+test("a second peer behind one address is translated, and moves up when the first goes", async () => {
+  const { tunnels, events, peer, applier, writer } = hub();
+  const [a, b] = [peer("h/a"), peer("h/b")];
+  tunnels.proven(a, X);
+  tunnels.proven(b, { ...X, port: 5 });
+  await writer.settled();
+  assert.deepEqual([a.standing.translated, b.standing.translated], [false, true]);
+  assert.deepEqual([a.wanted, b.wanted], [X, { ...X, port: 5 }]);
+  assert.deepEqual(
+    applier.moves.flat().map(({ peer: { name }, after }) => [name, after?.translated]),
+    [
+      ["a", false],
+      ["b", true],
+    ],
+  );
+  tunnels.proven(a, Y);
+  await writer.settled();
+  assert.equal(b.standing.translated, false);
+  const moved = (applier.moves[1] ?? []).map(({ peer: { name }, before, after }) => [
+    ...[name, before?.translated, after?.translated, after?.endpoint.port],
+  ]);
+  assert.deepEqual(moved.sort(), [
+    ["a", false, false, Y.port],
+    ["b", true, false, 5],
+  ]);
   assert.deepEqual(
     events.map(({ event, peer: who }) => [event, who]),
     [
       ["authenticated", "a"],
-      ["refused", "b"],
+      ["authenticated", "b"],
+      ["roamed", "a"],
     ],
+    "a change of form is no news",
   );
-  assert.match(events[1]?.reason ?? "", /198\.51\.100\.2 is held by h\/a/);
-  assert.equal(peer("h/b").wanted, undefined);
-  assert.equal(peer("h/b").lastAuthentication, undefined);
-  assert.equal(peer("h/a").wanted, X);
-  tunnels.proven(peer("h/a"), Y);
-  assert.equal(tunnels.proven(peer("h/b"), X), true, "free again");
 });
 
-test("a refused peer keeps the place that it had", () => {
+test("a peer that goes silent for good blocks nobody's address", () => {
   const { tunnels, peer } = hub();
   tunnels.proven(peer("h/a"), X);
-  tunnels.proven(peer("h/b"), Y);
-  assert.equal(tunnels.proven(peer("h/b"), { ...X, port: 5 }), false);
-  assert.equal(peer("h/b").wanted, Y);
-  assert.equal(tunnels.proven(peer("h/a"), { ...Y, port: 5 }), false, "and holds it");
+  tunnels.proven(peer("h/b"), { ...X, port: 5 });
+  tunnels.proven(peer("h/b"), { ...X, port: 6 });
+  assert.equal(peer("h/b").wanted?.port, 6);
+  assert.equal(peer("h/a").wanted, X);
+});
+
+test("at one endpoint, peers with networks: the later proof counts, and there is a word about it", async () => {
+  const { tunnels, events, peer, applier, writer } = hub({ authLifetime: 60_000 });
+  const [a, b] = [peer("h/a"), peer("h/b")];
+  tunnels.proven(a, X);
+  await writer.settled();
+  tunnels.proven(b, X);
+  await writer.settled();
+  assert.deepEqual([a.wanted, b.wanted, stateOf(a)], [undefined, X, "expired"]);
+  assert.deepEqual(
+    events.map(({ event, peer: who, reason }) => [event, who, reason]),
+    [
+      ["authenticated", "a", null],
+      ["expired", "a", "h/b has proven itself from there"],
+      ["authenticated", "b", null],
+    ],
+  );
+  assert.deepEqual(
+    (applier.moves[1] ?? []).map(({ peer: { name }, after }) => [name, after?.endpoint]).sort(),
+    [
+      ["a", undefined],
+      ["b", X],
+    ],
+  );
+  tunnels.close();
+});
+
+test("at one endpoint, peers with single addresses live side by side", () => {
+  const { tunnels, peer } = hub({ allowedIPs: [] });
+  const [a, b] = [peer("h/a"), peer("h/b")];
+  tunnels.proven(a, X);
+  tunnels.proven(b, X);
+  assert.deepEqual([a.wanted, b.wanted], [X, X]);
+  assert.deepEqual([a.standing.second, b.standing.second], [false, true]);
+  tunnels.forget(a);
+  assert.deepEqual(b.standing, { translated: false, second: false });
 });
 
 test("tunnels on different outer addresses don't get in each other's way", () => {
@@ -82,9 +135,11 @@ test("tunnels on different outer addresses don't get in each other's way", () =>
       tunnel("c", [peer_("p")], { listen: listen("203.0.113.2", 2) }),
     ]),
   );
-  assert.equal(tunnels.proven(peer("a/p"), X), true);
-  assert.equal(tunnels.proven(peer("b/p"), X), true);
-  assert.equal(tunnels.proven(peer("c/p"), X), false);
+  tunnels.proven(peer("a/p"), X);
+  tunnels.proven(peer("b/p"), X);
+  tunnels.proven(peer("c/p"), X);
+  const translated = ["a/p", "b/p", "c/p"].map((key) => peer(key).standing.translated);
+  assert.deepEqual(translated, [false, false, true]);
 });
 
 const peer_ = peer;
@@ -112,7 +167,7 @@ test(
     );
     await turns();
     assert.equal(applier.moves.at(-1)?.[0]?.after, undefined);
-    assert.equal(tunnels.proven(peer("h/b"), { ...X, port: 9 }), true, "its place is free");
+    tunnels.proven(peer("h/b"), { ...X, port: 9 });
     tunnels.proven(a, Y);
     assert.equal(stateOf(a), "authenticated");
     tunnels.close();
@@ -162,16 +217,14 @@ test(
   withTimers(async () => {
     const { tunnels, events, peer, applier } = hub({ authLifetime: 60_000 });
     const a = peer("h/a");
-    assert.equal(tunnels.adopt(a, X, 5000), true);
+    tunnels.adopt(a, { endpoint: X, remaining: 5000, translated: false });
     await turns();
     assert.deepEqual([a.applied, a.wanted], [X, X]);
     assert.ok(secondsLeft(a) <= 5 && secondsLeft(a) > 4);
     assert.deepEqual([events, applier.moves], [[], []]);
-    assert.equal(
-      tunnels.adopt(peer("h/b"), { ...X, port: 2 }, undefined),
-      false,
-      "one pair, one holder",
-    );
+    const beside = { endpoint: { ...X, port: 2 }, remaining: undefined, translated: true };
+    tunnels.adopt(peer("h/b"), beside);
+    assert.equal(peer("h/b").appliedStanding.translated, true);
     tunnels.proven(a, X);
     assert.ok(secondsLeft(a) > 59, "a fresh proof lasts its whole time");
     mock.timers.tick(5000);
@@ -186,13 +239,14 @@ test(
   "adopting with another lifetime than the configuration has by now: the configuration counts",
   withTimers(async () => {
     const { tunnels, peer } = hub({ authLifetime: 60_000 });
-    tunnels.adopt(peer("h/a"), X, undefined);
-    tunnels.adopt(peer("h/b"), Y, HOUR);
+    tunnels.adopt(peer("h/a"), { endpoint: X, remaining: undefined, translated: false });
+    tunnels.adopt(peer("h/b"), { endpoint: Y, remaining: HOUR, translated: false });
     mock.timers.tick(60_000);
     assert.equal(stateOf(peer("h/a")), "expired");
     assert.equal(stateOf(peer("h/b")), "expired");
     const endless = hub();
-    endless.tunnels.adopt(endless.peer("h/a"), X, 5000);
+    const left = { endpoint: X, remaining: 5000, translated: false };
+    endless.tunnels.adopt(endless.peer("h/a"), left);
     assert.equal(endless.peer("h/a").deadline, undefined);
     mock.timers.tick(1000 * HOUR);
     assert.equal(stateOf(endless.peer("h/a")), "authenticated");
@@ -204,8 +258,8 @@ test("a dialled peer: connecting at each new address, one event for each", async
     configuration([tunnel("d", [dialled("hub")])]),
   );
   const hub = peer("d/hub");
-  assert.equal(tunnels.resolved(hub, X), true);
-  assert.equal(tunnels.resolved(hub, { ...X }), true);
+  tunnels.resolved(hub, X);
+  tunnels.resolved(hub, { ...X });
   hub.answered = true;
   assert.equal(stateOf(hub), "authenticated");
   tunnels.resolved(hub, Y);
@@ -221,32 +275,36 @@ test("a dialled peer: connecting at each new address, one event for each", async
   assert.equal(applier.moves.length, 1);
 });
 
-test("outer addresses change: places are reckoned anew, and of two in one only the first stays", () => {
+test("outer addresses change: places are reckoned anew, and who had one keeps it", () => {
   const config = configuration([
     tunnel("a", [dialled("hub")], { listen: listen("203.0.113.1", 1) }),
     tunnel("b", [dialled("hub")], { listen: listen("192.0.2.1", 2) }),
   ]);
   const { tunnels, peers, peer, locals, localOf } = world(config);
-  tunnels.resolved(peer("a/hub"), X);
-  tunnels.resolved(peer("b/hub"), X);
+  const [a, b] = [peer("a/hub"), peer("b/hub")];
+  tunnels.resolved(a, X);
+  tunnels.resolved(b, X);
+  const translated = () => [a.standing.translated, b.standing.translated];
+  assert.deepEqual(translated(), [false, false]);
   locals.set("b", "203.0.113.1");
-  peers.rehome(localOf);
-  assert.equal(peer("a/hub").wanted, X);
-  assert.equal(peer("b/hub").wanted, undefined);
-  assert.equal(tunnels.resolved(peer("b/hub"), X), false);
-  assert.equal(tunnels.resolved(peer("b/hub"), Y), true);
-  locals.set("b", "192.0.2.1");
-  peers.rehome(localOf);
-  assert.equal(tunnels.resolved(peer("b/hub"), X), true);
+  peers.rehome(localOf, []);
+  assert.deepEqual(translated(), [false, true]);
+  assert.deepEqual([a.wanted, b.wanted], [X, X]);
+  tunnels.forget(a);
+  tunnels.resolved(a, X);
+  peers.rehome(localOf, []);
+  assert.deepEqual(translated(), [false, true], "nobody is moved for another's sake");
+  tunnels.resolved(b, Y);
+  assert.deepEqual(translated(), [false, false]);
 });
 
-test("any sequence of proofs: one holder a pair, and each holder is where it says", () => {
+test("any sequence of proofs: who is alone is plain, of several just one is", () => {
   const names = ["a", "b", "c", "d"];
   const { tunnels, peers, peer, localOf } = world(
     configuration([
       tunnel(
         "h",
-        names.map((n) => peer_(n)),
+        names.map((n) => peer_(n, n < "c" ? { allowedIPs: [] } : {})),
       ),
     ]),
   );
@@ -260,8 +318,14 @@ test("any sequence of proofs: one holder a pair, and each holder is where it say
     if (chance(5) === 0) tunnels.forget(one);
     else tunnels.proven(one, at(`198.51.100.${chance(3)}:${chance(3) + 1}`));
     const places = [...peers.all()].flatMap((p) => (p.wanted === undefined ? [] : [p]));
-    assert.equal(new Set(places.map((p) => p.wanted?.address)).size, places.length);
-    for (const p of places) assert.equal(p.wanted && peers.holder(localOf(p), p.wanted.address), p);
+    for (const p of places) {
+      assert.ok(p.wanted && peers.at(localOf(p), p.wanted).includes(p));
+      const here = places.filter(({ wanted }) => wanted?.address === p.wanted?.address);
+      assert.equal(here.filter(({ standing }) => !standing.translated).length, 1);
+      const same = here.filter(({ wanted }) => wanted?.port === p.wanted?.port);
+      assert.equal(same.filter(({ standing }) => !standing.second).length, 1);
+      assert.ok(same.filter(({ config }) => config.allowedIPs === undefined).length <= 1);
+    }
   }
 });
 
@@ -269,12 +333,12 @@ function secondsLeft({ deadline }: { readonly deadline: number | undefined }): n
   return ((deadline ?? Number.POSITIVE_INFINITY) - performance.now()) / 1000;
 }
 
-test("an address that a device of somebody else points to is refused, and is no write that fails", async () => {
-  const { tunnels, events, peer, applier, foreign, localOf } = hub();
-  const a = peer("h/a");
-  foreign.add(`${localOf(a)} ${X.address}`);
-  assert.equal(tunnels.proven(a, X), false);
-  await turns();
-  assert.deepEqual(applier.moves, []);
-  assert.match(events[0]?.reason ?? "", /held by the interface other0/);
+test("at an address that a device of somebody else points to, a tunnel is translated", () => {
+  const { tunnels, peer, foreign, localOf } = world(configuration([tunnel("d", [peer_("p")])]));
+  const p = peer("d/p");
+  foreign.push({ device: "other0", local: localOf(p), remote: X.address });
+  tunnels.proven(p, X);
+  assert.equal(p.standing.translated, true);
+  tunnels.proven(p, Y);
+  assert.equal(p.standing.translated, false);
 });

@@ -20,6 +20,8 @@ export function peer(id: number, inner: readonly string[], of: Partial<GatePeer>
     id,
     name: `peer${id}`,
     endpoint: undefined,
+    translated: false,
+    second: false,
     inner: inner.map(prefix),
     others: [],
     lifetime: 0,
@@ -37,6 +39,8 @@ export function tunnel(
     name,
     local: SERVER,
     port: 10_000,
+    standIn: undefined,
+    mark: 0,
     form: peers.length > 1 ? "hub" : "direct",
     conntrack: "bypass",
     checksum: false,
@@ -82,6 +86,9 @@ export function hub(of: Partial<GateTunnel> = {}): GateTunnel {
   );
 }
 
+/** The stand-in of a translated tunnel. */
+export const STAND_IN = ipAddress("240.0.0.7");
+
 /** One of everything: the gate of test/golden/nft-ruleset.nft. */
 export function goldenGate(): Gate {
   const timed = { lifetime: 3_600_000 };
@@ -93,9 +100,20 @@ export function goldenGate(): Gate {
       hub2("203.0.113.3", 20_002),
       hub2("203.0.113.4", 20_003),
       ...[1, 2].map((i) => direct({ name: `t${i}`, port: 30_000 + i, authentications: [] })),
+      direct({ name: "x1", port: 30_003, standIn: STAND_IN, conntrack: "track", mark: 7 }),
+      tunnel("x2", [beside(21, 1), peer(22, ["172.31.0.2/32"])], {
+        port: 30_004,
+        standIn: ipAddress("240.0.0.8"),
+      }),
     ],
     { epochs: [0x6920, 0x6921], foreignIpip: [{ local: SERVER, remote: ipAddress("192.0.2.7") }] },
   );
+}
+
+/** A hub's peer behind an address that another has. */
+export function beside(id: number, port: number): GatePeer {
+  const at = { endpoint: endpoint("198.51.100.2", port), translated: true };
+  return peer(id, [`172.31.1.${id}/32`], at);
 }
 
 function hub2(local: string, port: number, of: Partial<GateTunnel> = {}): GateTunnel {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { doorsIn, proofsIn } from "../../../../src/apply/nftables/learned.ts";
+import { destinationsIn, doorsIn, proofsIn } from "../../../../src/apply/nftables/learned.ts";
 import { observeRuleset } from "../../../../src/apply/nftables/observe.ts";
 import { ruleset } from "../../../../src/apply/nftables/ruleset.ts";
 import { newTable } from "../../../../src/kernel/nftables/table.ts";
 import type { Message } from "../../../../src/netlink/request.ts";
-import { direct, endpoint, gate, hub, peer, prefix, SERVER, tunnel } from "./gates.ts";
+import { beside, direct, endpoint, gate, hub, peer, prefix, SERVER, tunnel } from "./gates.ts";
 
 function tableWith(comment: string | undefined, name = "ipipou"): Message {
   const { type, payload } = newTable(2, { kind: "table", name, comment });
@@ -64,5 +64,20 @@ test("doors: from rules and from maps, for every address", () => {
   assert.deepEqual(
     doorsIn(ruleset(gate(many))).map(({ tunnel: name, port }) => [name, port]),
     [1, 2, 3, 4, 5].map((i) => [`t${i}`, i]),
+  );
+});
+
+test("destinations: by outer address, and by the id of a translated peer", () => {
+  const of = hub();
+  const objects = ruleset(gate([direct(), { ...of, peers: [...of.peers, beside(21, 5)] }]));
+  assert.deepEqual(
+    destinationsIn(objects).map(({ tunnel: name, nextHop, endpoint: to }) => [
+      ...[name, nextHop, to.address, to.port],
+    ]),
+    [
+      ["hub0", "198.51.100.2", "198.51.100.2", 40_001],
+      ["hub0", "198.51.100.9", "198.51.100.9", 7],
+      ["hub0", "240.0.0.21", "198.51.100.2", 5],
+    ],
   );
 });

@@ -3,10 +3,22 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { epochObjects, peerObjects, ruleset } from "../../../../src/apply/nftables/ruleset.ts";
 import type { Expression } from "../../../../src/kernel/nftables/expression.ts";
+import type { PayloadWrite } from "../../../../src/kernel/nftables/expressions/payload.ts";
 import type { Chain, Element, NftObject, NftSet } from "../../../../src/kernel/nftables/objects.ts";
 import { ipAddress } from "../../../../src/net/address.ts";
 import type { Gate, GateTunnel } from "../../../../src/plan/gate.ts";
-import { direct, endpoint, gate, hub, KEY, peer, SERVER, tunnel } from "./gates.ts";
+import {
+  beside,
+  direct,
+  endpoint,
+  gate,
+  hub,
+  KEY,
+  peer,
+  SERVER,
+  STAND_IN,
+  tunnel,
+} from "./gates.ts";
 
 /** A rule in one line: loads with what is done to them. */
 function words(expressions: readonly Expression[]): string {
@@ -18,7 +30,7 @@ function word(expression: Expression): string {
     case "payload":
       return `${expression.base[0]}${expression.offset}+${expression.length}`;
     case "payload-write":
-      return `write ${expression.base[0]}${expression.offset}+${expression.length} ${expression.checksum.type}`;
+      return `write ${expression.base[0]}${expression.offset}+${expression.length} ${checksumWord(expression.checksum)}`;
     case "bitwise":
       return `&${expression.mask}`;
     case "cmp":
@@ -33,6 +45,10 @@ function word(expression: Expression): string {
         : expression.verdict.code;
     case "meta":
       return `meta${expression.key}`;
+    case "meta-write":
+      return `write meta${expression.key}`;
+    case "data":
+      return `=${expression.value}`;
     case "limit":
       return `${expression.over ? "over" : "until"} ${expression.rate}/${expression.unit}s burst ${expression.burst}`;
     case "dynset":
@@ -42,6 +58,10 @@ function word(expression: Expression): string {
     default:
       return expression.kind;
   }
+}
+
+function checksumWord(checksum: PayloadWrite["checksum"]): string {
+  return checksum.type === "inet" && checksum.pseudoHeader ? "pseudo" : checksum.type;
 }
 
 function rulesOf(objects: readonly NftObject[], name: string): string[] {
@@ -176,6 +196,42 @@ describe("data", () => {
   });
 });
 
+describe("a translated tunnel", () => {
+  test("gets its data at the stand-in, and nobody else reaches that", () => {
+    const of = gate([direct({ standIn: STAND_IN })]);
+    assert.deepEqual(rules(of, "prerouting"), [
+      "n16+4 eq cb007101 goto to-203.0.113.1",
+      "n16+4 eq f0000007 goto closed",
+    ]);
+    assert.deepEqual(rules(of, "closed"), ["drop"]);
+    assert.equal(
+      rules(of, "tunnel-ipipou0")[0],
+      "n12+4 t0+4 t20+4 @known-ipipou0 =f0000007 write n16+4 pseudo notrack accept",
+    );
+    assert.match(rules(of, "defragment")[0] ?? "", /tproxy$/);
+  });
+
+  test("that is tracked gets there after connection tracking, by a map", () => {
+    const of = gate([direct({ standIn: STAND_IN, conntrack: "track" }), hub()]);
+    assert.equal(rules(of, "tunnel-ipipou0")[0], "n12+4 t0+4 t20+4 @known-ipipou0 accept");
+    assert.deepEqual(rules(of, "translate"), [
+      "n9+1 eq 11 n16+4 t2+2 @stand-ins write n16+4 pseudo",
+    ]);
+    assert.deepEqual(elements(ruleset(of)).slice(0, 1), [
+      `stand-ins ${hex("203.0.113.1")}27100000`,
+    ]);
+    const base = ruleset(of).flatMap((one) =>
+      one.kind === "chain" && one.name === "translate" ? [one.base?.priority] : [],
+    );
+    assert.deepEqual(base, [-199]);
+  });
+
+  test("that is none needs nothing of all this", () => {
+    const names = ruleset(gate([direct(), hub()])).map((one) => ("name" in one ? one.name : ""));
+    assert.ok(!names.some((name) => /closed|defragment|translate|stand-ins/.test(name)));
+  });
+});
+
 describe("authentications", () => {
   test("known endpoints by their own bucket, strangers by the time, then by the limits", () => {
     const of = gate([direct()], { epochs: [0x6920, 0x6921] });
@@ -291,10 +347,43 @@ describe("what leaves", () => {
       "n12+4 eq cb007101 n9+1 eq 11 t0+2 eq 2711 goto from-hub0",
     ]);
     assert.deepEqual(rules(gate([hub()]), "from-hub0"), [
+      "n16+4 gte f0000000 goto ids-hub0",
       "n16+4 @dport-hub0 write t2+2 none notrack accept",
       "drop",
     ]);
-    assert.match(rules(gate([hub({ checksum: true })]), "from-hub0")[0] ?? "", /write t2\+2 inet/);
+    assert.match(rules(gate([hub({ checksum: true })]), "from-hub0")[1] ?? "", /write t2\+2 inet/);
+  });
+
+  test("to a translated peer's id: port and address are written; no element, no packet", () => {
+    const of = hub();
+    const with_ = gate([{ ...of, peers: [...of.peers, beside(21, 5)] }]);
+    assert.deepEqual(rules(with_, "ids-hub0"), [
+      "n16+4 @dport-hub0 write t2+2 none n16+4 @real-hub0 write n16+4 pseudo notrack accept",
+      "drop",
+    ]);
+    const own = elements(ruleset(with_)).filter((one) => /^(dport|real)-/.test(one));
+    assert.deepEqual(own, [
+      `dport-hub0 ${hex("198.51.100.2")}`,
+      `dport-hub0 ${hex("198.51.100.9")}`,
+      `dport-hub0 ${hex("240.0.0.21")}`,
+      `real-hub0 ${hex("240.0.0.21")}`,
+    ]);
+    const marked = rules(gate([hub({ mark: 7 })]), "ids-hub0")[0] ?? "";
+    assert.match(marked, /pseudo =07000000 write meta3 notrack accept$/);
+    assert.ok(!rules(gate([hub({ mark: 7 })]), "from-hub0")[1]?.includes("meta"));
+  });
+
+  test("a translated tunnel's address is written", () => {
+    const of = gate([direct({ standIn: STAND_IN })]);
+    assert.deepEqual(rules(of, "output"), [
+      "n12+4 eq f0000007 n9+1 eq 11 t0+2 eq 2710 goto from-ipipou0",
+    ]);
+    assert.deepEqual(rules(of, "from-ipipou0"), ["=cb007101 write n12+4 pseudo notrack accept"]);
+    const both = gate([hub({ standIn: STAND_IN })]);
+    assert.deepEqual(rules(both, "from-hub0").slice(1), [
+      "n16+4 @dport-hub0 write t2+2 none =cb007101 write n12+4 pseudo notrack accept",
+      "drop",
+    ]);
   });
 
   test("many hubs share a map", () => {
@@ -375,6 +464,14 @@ describe("one peer's part", () => {
     assert.ok(first);
     const without = { ...hub(), peers: [] };
     assert.deepEqual(peerObjects(gate([without]), without, first), part(hub(), 0));
+  });
+
+  test("of a second one at an endpoint leaves out what an endpoint has once", () => {
+    const [first] = hub().peers;
+    assert.ok(first);
+    const second = { ...first, second: true };
+    const sets = peerObjects(gate([hub()]), hub(), second).map((o) => "set" in o && o.set);
+    assert.deepEqual(sets, ["known-hub0", "dport-hub0"]);
   });
 
   test("has nothing to let in while it is not proven", () => {

@@ -4,6 +4,7 @@ import { decodeChain, dumpChains, newChain } from "../../../../src/kernel/nftabl
 import {
   NFPROTO_IPV4,
   NFT_META_IIFNAME,
+  NFT_META_MARK,
   NFT_MSG_NEWGEN,
 } from "../../../../src/kernel/nftables/constants.ts";
 import type { Verdict } from "../../../../src/kernel/nftables/data.ts";
@@ -58,6 +59,8 @@ describe("expressions come back as they were sent", () => {
     ...verdicts.map((verdict): Expression => ({ kind: "verdict", verdict })),
     { kind: "data", to: 3, value: "00112233" },
     { kind: "meta", key: NFT_META_IIFNAME, to: 4 },
+    { kind: "meta-write", key: NFT_META_MARK, from: 4 },
+    { kind: "tproxy", family: NFPROTO_IPV4, port: 8 },
     { kind: "ct", key: 0, to: 0 },
     { kind: "payload", ...field, to: 15 },
     { kind: "payload", base: "link", offset: 0, length: 6, to: 1 },
@@ -145,7 +148,8 @@ describe("what we never write", () => {
     const word = "00000001";
     const unknown = (name: string) => [{ kind: "unknown", name }];
     assert.deepEqual(decoded(data("masq")), unknown("masq"));
-    assert.deepEqual(decoded(data("meta", [2, word], [3, word])), unknown("meta"));
+    assert.deepEqual(decoded(data("meta", [2, word])), unknown("meta"));
+    assert.deepEqual(decoded(data("tproxy", [1, word], [2, word])), unknown("tproxy"));
     assert.deepEqual(decoded(data("ct", [2, word])), unknown("ct"));
     assert.deepEqual(decoded(data("bitwise", [1, word], [2, word], [6, word])), unknown("bitwise"));
     assert.deepEqual(decoded(data("payload", [1, word], [2, "00000003"])), unknown("payload"));

@@ -53,10 +53,10 @@ export class KernelApplier implements Applier {
   }
 
   /**
-   * Everything for the first time; gives what it changed, in words. What fails is undone: the kernel is then
-   * as it was observed.
+   * Everything for the first time; gives what it changed, in words for whoever asks (of a large start they
+   * are many, and mostly nobody does). What fails is undone: the kernel is then as it was observed.
    */
-  async start(situation: Situation, observation: Observation): Promise<readonly string[]> {
+  async start(situation: Situation, observation: Observation): Promise<() => readonly string[]> {
     const change = compare(this.#desired(situation), observation, { raise: true });
     try {
       await execute(this.#sockets, change);
@@ -64,7 +64,7 @@ export class KernelApplier implements Applier {
       await this.#undo(observation).catch(() => undefined);
       throw error;
     }
-    return inWords(change);
+    return () => inWords(change);
   }
 
   async reconcile(situation: Situation): Promise<readonly string[]> {

@@ -80,15 +80,15 @@ export class Instance {
   }
 
   /**
-   * Brings all interfaces up; gives what it changed, in words. Throws a {@link Failure} or a KernelError;
+   * Brings all interfaces up; gives what it changed, in words for whoever asks. Throws a {@link Failure} or a KernelError;
    * the kernel is then as it was.
    */
-  async start(): Promise<readonly string[]> {
+  async start(): Promise<() => readonly string[]> {
     const { former } = this.#options;
     const { observation, situation } = await this.#look();
     this.#surroundings.take(observation, situation);
     this.#adopt(situation, former === undefined ? new Set() : inherit(this.#peers, former));
-    let changes: readonly string[];
+    let changes: () => readonly string[];
     try {
       // Sockets and queue before anything is changed: they may be refused.
       this.#open();

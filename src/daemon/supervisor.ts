@@ -143,7 +143,7 @@ export class Supervisor {
       try {
         // Another table means another sign of ownership on everything: nothing can be taken over.
         await this.#current.stop(moves);
-        changes = await successor.start();
+        changes = (await successor.start())();
       } catch (error) {
         // What the successor changed it has undone: whoever ran before takes over what stands.
         await this.#resume(former);

@@ -33,7 +33,7 @@ function world() {
         await Promise.resolve();
         if (broken.has(name)) throw new Error(`${name} is refused`);
         started = true;
-        return [`add link ${name}`];
+        return () => [`add link ${name}`];
       },
       stop: async (remove: boolean) => {
         const call = `${remove ? "remove" : "stop"} ${name}`;

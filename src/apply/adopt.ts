@@ -2,7 +2,7 @@
 import type { Configuration, PeerConfig, TunnelConfig } from "../config/model.ts";
 import type { Endpoint, IpAddress } from "../net/address.ts";
 import type { Nexthop } from "../net/objects.ts";
-import { formOfTunnel } from "../plan/form.ts";
+import { formOfTunnel, isPlain } from "../plan/form.ts";
 import { type Ids, idOfPeer, isPlaceholder, nexthopId, placeholder } from "../plan/ids.ts";
 import { aliasOf } from "../plan/ownership.ts";
 import type { LinkResource } from "../plan/resources.ts";
@@ -37,7 +37,7 @@ export function adoptable(
         ? pointedAt(link, aliasOf(configuration.table, tunnel.name, id))
         : ledTo(there, tunnel.interface, id);
       // Only what the gate still lets in is proven; its element also knows the time left.
-      const proof = at && there.proofs.get(proofKey(tunnel.interface, at.endpoint));
+      const proof = at && provenAt(there, tunnel, at.endpoint);
       if (at === undefined || proof === undefined) continue;
       const { endpoint, translated } = at;
       found.push({ tunnel, peer, endpoint, remaining: proof.remaining, translated });
@@ -47,6 +47,12 @@ export function adoptable(
     ...found.filter(({ translated }) => !translated),
     ...found.filter(({ translated }) => translated),
   ];
+}
+
+/** Without UDP nothing is proven: the device says where the peer is. */
+function provenAt(there: Readable, tunnel: TunnelConfig, endpoint: Endpoint) {
+  if (isPlain(tunnel)) return { remaining: undefined };
+  return there.proofs.get(proofKey(tunnel.interface, endpoint));
 }
 
 interface Found {

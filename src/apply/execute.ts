@@ -33,7 +33,7 @@ const GONE: ReadonlySet<string> = new Set(["ENODEV", "ESRCH", "ENOENT", "EADDRNO
 /** Gives what was refused, each tunnel's first refusal. */
 async function executeSteps(sockets: Sockets, steps: readonly Step[]): Promise<unknown[]> {
   const fou = await findFamily(sockets.generic, FOU_GENL_NAME);
-  if (fou === undefined) {
+  if (fou === undefined && steps.some(needsFou)) {
     throw new Failure(
       exitCode.kernel,
       "the kernel has no generic netlink family `fou`",
@@ -64,6 +64,11 @@ async function executeSteps(sockets: Sockets, steps: readonly Step[]): Promise<u
   function note({ tunnel, error }: Refusal): void {
     if (!broken.has(tunnel)) broken.set(tunnel, error);
   }
+}
+
+/** A host whose tunnels all do without UDP needs no such module. */
+function needsFou({ resource: { object, spec } }: Step): boolean {
+  return object === "fou" || (object === "link" && spec.ipip.fou !== undefined);
 }
 
 interface Refusal {
@@ -99,7 +104,7 @@ async function executeRun(
   sockets: Sockets,
   run: readonly Step[],
   devices: Devices,
-  fou: GenericFamily,
+  fou: GenericFamily | undefined,
 ): Promise<Refusal[]> {
   const socket = run[0]?.resource.object === "fou" ? sockets.generic : sockets.route;
   const requests: Request[] = [];

@@ -2,7 +2,7 @@
 import type { Configuration } from "../config/model.ts";
 import { contains, formatEndpoint, formatPrefix } from "../net/address.ts";
 import { exitCode, Failure, type FailureCode } from "../net/failure.ts";
-import { translatedTunnels } from "../plan/form.ts";
+import { isPlain, translatedTunnels } from "../plan/form.ts";
 import { peerKey } from "../plan/ids.ts";
 import { tunnelOfAlias } from "../plan/ownership.ts";
 import type { Situation } from "../plan/situation.ts";
@@ -30,10 +30,11 @@ export function findingsOf(
   situation: Situation,
 ): Finding[] {
   return [
-    ...kernelFindings(observation),
+    ...kernelFindings(configuration, observation),
     ...tableFindings(configuration, observation),
     ...interfaceFindings(configuration, observation),
     ...listenerFindings(configuration, observation, situation),
+    ...pairFindings(configuration, situation),
     ...sharedFindings(configuration, situation),
     ...listenFindings(configuration, observation, situation),
     ...loopFindings(configuration, situation),
@@ -42,8 +43,8 @@ export function findingsOf(
   ];
 }
 
-function kernelFindings({ listeners }: Observation): Finding[] {
-  if (listeners !== undefined) return [];
+function kernelFindings({ tunnels }: Configuration, { listeners }: Observation): Finding[] {
+  if (listeners !== undefined || tunnels.every(isPlain)) return [];
   return [
     {
       level: "error",
@@ -116,7 +117,7 @@ function listenerFindings(
   const findings: Finding[] = [];
   for (const tunnel of configuration.tunnels) {
     const underlay = situation.underlays.get(tunnel.name);
-    if (underlay?.local === undefined) continue;
+    if (underlay?.local === undefined || isPlain(tunnel)) continue;
     const { local, port } = underlay;
     const other = listeners.find(
       (listener) =>
@@ -134,6 +135,27 @@ function listenerFindings(
     });
   }
   return findings;
+}
+
+/** Without UDP nothing can be translated: the pair of outer addresses has to be free. */
+function pairFindings({ tunnels }: Configuration, situation: Situation): Finding[] {
+  return tunnels.filter(isPlain).flatMap(({ name, peers: [peer] }) => {
+    const local = situation.underlays.get(name)?.local;
+    const remote = peer && situation.endpoints.get(peerKey(name, peer.name))?.endpoint.address;
+    const other = situation.foreignIpip.find(
+      (one) => one.local === local && one.remote === remote && remote !== undefined,
+    );
+    if (other === undefined) return [];
+    return [
+      {
+        level: "error" as const,
+        code: "foreign-pair",
+        message: `tunnel ${name}: the interface ${other.device}, which ipipoud did not make, has the same outer addresses (${local} and ${remote})`,
+        mend: `remove it (\`ip link del ${other.device}\`), or use UDP (leave \`encapsulation\` out)`,
+        exitCode: exitCode.conflict,
+      },
+    ];
+  });
 }
 
 /** `listen` against what the host has now. An address may come later, so these are no errors. */

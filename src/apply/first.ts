@@ -2,7 +2,7 @@
 import type { Configuration } from "../config/model.ts";
 import { familyOf, parseAddress, sameEndpoint } from "../net/address.ts";
 import { foreignIpipOf } from "../plan/foreign.ts";
-import { type Outside, translatedTunnels } from "../plan/form.ts";
+import { isPlain, type Outside, translatedTunnels } from "../plan/form.ts";
 import { type Ids, idOf, peerKey, placeholder } from "../plan/ids.ts";
 import { claimOf, Places } from "../plan/places.ts";
 import type { KnownEndpoint, Situation, Underlay } from "../plan/situation.ts";
@@ -31,7 +31,9 @@ async function firstUnderlays(
 ): Promise<Map<string, Underlay>> {
   const underlays = new Map<string, Underlay>();
   for (const tunnel of configuration.tunnels) {
-    const port = tunnel.listen.port ?? portInUse(observation, tunnel.interface);
+    const port = isPlain(tunnel)
+      ? 0
+      : (tunnel.listen.port ?? portInUse(observation, tunnel.interface));
     const draft = underlayOf(tunnel, observation, port ?? 0);
     const chosen = port ?? (await choosePort(draft.local));
     underlays.set(tunnel.name, { ...draft, port: chosen });

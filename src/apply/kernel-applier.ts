@@ -4,17 +4,18 @@ import type { NftObject } from "../kernel/nftables/objects.ts";
 import { sameEndpoint } from "../net/address.ts";
 import { contextOf, type Desired, desiredState } from "../plan/desired.ts";
 import { diff, inOrder, type Step } from "../plan/diff.ts";
-import { formOfTunnel, translatedTunnels } from "../plan/form.ts";
+import { formOfTunnel, isPlain, translatedTunnels } from "../plan/form.ts";
 import { markOf } from "../plan/full-tunnel.ts";
 import type { Gate, GatePeer, GateTunnel } from "../plan/gate.ts";
 import { type Ids, idOfPeer } from "../plan/ids.ts";
-import { endpointResources, standInOf, type TunnelContext } from "../plan/peer.ts";
+import { endpointResources, plainGate, standInOf, type TunnelContext } from "../plan/peer.ts";
 import type { Situation } from "../plan/situation.ts";
 import type { Applier, Move } from "./applier.ts";
 import { inWords } from "./change.ts";
 import { compare, compareWithEarlier, compareWithNothing, inPassing, inTwo } from "./compare.ts";
 import { execute } from "./execute.ts";
 import { diffRuleset, type NftChange, renewal } from "./nftables/diff.ts";
+import { plainObjects } from "./nftables/plain.ts";
 import { peerObjects, tunnelObjects } from "./nftables/ruleset.ts";
 import { type Needs, needsOf } from "./nftables/sets.ts";
 import type { Observation } from "./observation.ts";
@@ -104,7 +105,9 @@ export class KernelApplier implements Applier {
     await execute(this.#sockets, compareWithEarlier(table, before, await this.#observe()));
   }
 
-  #gateChanges(context: TunnelContext, { peer, before, after }: Move): NftChange[] {
+  #gateChanges(context: TunnelContext, move: Move): NftChange[] {
+    if (isPlain(context.tunnel)) return this.#plainChanges(context, move);
+    const { peer, before, after } = move;
     const { gate, tunnels } = this.#writtenNow();
     const of = tunnels.get(context.tunnel.interface);
     const written = of?.peers.get(idOfPeer(this.#ids, peer));
@@ -127,6 +130,13 @@ export class KernelApplier implements Applier {
     const changes = diffRuleset(gate.table, now, objects(before));
     const renewed = before !== undefined && sameEndpoint(before.endpoint, after?.endpoint);
     return renewed ? [...changes, ...this.#renewals(gate, now, changes)] : changes;
+  }
+
+  #plainChanges(context: TunnelContext, { peer, before, after }: Move): NftChange[] {
+    const { table, conntrack = "track" } = this.#configuration;
+    const objects = (known: Move["after"]): NftObject[] =>
+      plainObjects(plainGate(context, peer, known, conntrack));
+    return diffRuleset(table, objects(after), objects(before));
   }
 
   /** A direct tunnel becomes translated, or is no longer: its chains change, and what leads to them. */

@@ -18,10 +18,17 @@ import type { LinkResource, Resource } from "../plan/resources.ts";
 /**
  * For generic netlink where it is a listener's, else for rtnetlink. Throws {@link KernelError} ENODEV where
  * a device is not in `devices`.
+ *
+ * @param fou undefined where the kernel has none; then there is no step of a listener.
  */
-export function requestsOf(step: Step, devices: Devices, fou: GenericFamily): Request[] {
+export function requestsOf(
+  step: Step,
+  devices: Devices,
+  fou: GenericFamily | undefined,
+): Request[] {
   const { action, resource, previous } = step;
   if (resource.object === "fou") {
+    if (fou === undefined) throw new RangeError("a listener on a kernel without `fou`");
     const make = action === "remove" ? deleteListener : addListener;
     return [make(fou, resource.spec, devices)];
   }

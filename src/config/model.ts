@@ -39,6 +39,9 @@ export interface TunnelConfig {
   readonly checksum: boolean | undefined;
   /** 0: inherit. */
   readonly ttl: number;
+  /** Of outer packets; 1: the inner packet's, as the kernel has it. */
+  readonly tos: number;
+  readonly pathMtuDiscovery: boolean;
   readonly listen: Listen;
   readonly fwmark: number | undefined;
   readonly peers: readonly PeerConfig[];
@@ -59,7 +62,10 @@ export interface Listen {
 
 export interface PeerConfig {
   readonly name: string;
-  /** Where it is dialled (or, with a pin, where it must come from); the host may be a name. */
+  /**
+   * Where it is dialled (or, with a pin, where it must come from); the host may be a name. Port 0: none, as
+   * there is no UDP.
+   */
   readonly endpoint: { readonly host: string; readonly port: number } | undefined;
   /** A peer that is waited for has one of these; a dialled peer's is about its replies. */
   readonly proof: Proof;

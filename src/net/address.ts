@@ -17,7 +17,7 @@ export interface Prefix {
   readonly length: number;
 }
 
-/** An outer address and a UDP port. */
+/** An outer address and a UDP port; port 0: none, as in IPIP without UDP. */
 export interface Endpoint {
   readonly address: IpAddress;
   readonly port: number;
@@ -126,9 +126,10 @@ export function overlaps(a: Prefix, b: Prefix): boolean {
   return a.length <= b.length ? contains(a, b.address) : contains(b, a.address);
 }
 
-/** `203.0.113.1:10000`, `[2001:db8::1]:10000`. */
+/** `203.0.113.1:10000`, `[2001:db8::1]:10000`; without a port the address alone. */
 export function formatEndpoint(endpoint: Endpoint): string {
   const { address, port } = endpoint;
+  if (port === 0) return address;
   return familyOf(address) === "ipv6" ? `[${address}]:${port}` : `${address}:${port}`;
 }
 

@@ -38,6 +38,8 @@ function ipipWords(ipip: IpipAttributes): string {
   ];
   if (ipip.device !== undefined) words.push(`dev ${ipip.device}`);
   if (ipip.ttl !== 0) words.push(`ttl ${ipip.ttl}`);
+  if (ipip.tos !== 0) words.push(`tos ${ipip.tos === 1 ? "inherit" : ipip.tos}`);
+  if (!ipip.pathMtuDiscovery) words.push("nopmtudisc");
   if (ipip.fwmark !== 0) words.push(`fwmark ${ipip.fwmark}`);
   if (ipip.fou !== undefined) {
     const { sourcePort, destinationPort, checksum } = ipip.fou;

@@ -18,6 +18,11 @@ export function formOfTunnel(tunnel: TunnelConfig): TunnelForm {
   return tunnel.peers.length > 1 ? "hub" : "direct";
 }
 
+/** IPIP without UDP: its one peer is where its endpoint says, and nothing is proven. */
+export function isPlain({ encapsulation }: Pick<TunnelConfig, "encapsulation">): boolean {
+  return encapsulation === "none";
+}
+
 /** What of the world decides who has an outer address to himself. */
 export interface Outside {
   readonly underlays: ReadonlyMap<string, Pick<Underlay, "local">>;
@@ -27,13 +32,17 @@ export interface Outside {
 /**
  * Names of the tunnels that are translated whatever their peers do. The kernel tells devices with `remote
  * any` apart by their local address alone, so of several hubs at one the first in the configuration has it.
- * Devices of somebody else keep what is theirs.
+ * Devices of somebody else keep what is theirs, and so do tunnels without UDP, where nothing is written.
  */
 export function translatedTunnels(
   tunnels: readonly TunnelConfig[],
   { underlays, foreignIpip }: Outside,
 ): ReadonlySet<string> {
   const taken = new Set<IpAddress>(foreignIpip.map(({ local }) => local));
+  for (const tunnel of tunnels) {
+    const local = isPlain(tunnel) ? underlays.get(tunnel.name)?.local : undefined;
+    if (local !== undefined) taken.add(local);
+  }
   const translated = new Set<string>();
   for (const tunnel of tunnels) {
     const local = underlays.get(tunnel.name)?.local;

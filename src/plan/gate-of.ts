@@ -6,10 +6,16 @@ import {
   type TunnelConfig,
 } from "../config/model.ts";
 import { narrowerOfOthers } from "./claims.ts";
-import { formOfTunnel } from "./form.ts";
-import type { AuthenticationLength, Gate, GateTunnel, LongerAuthentications } from "./gate.ts";
+import { formOfTunnel, isPlain } from "./form.ts";
+import type {
+  AuthenticationLength,
+  Gate,
+  GatePlain,
+  GateTunnel,
+  LongerAuthentications,
+} from "./gate.ts";
 import { peerKey } from "./ids.ts";
-import { gatePeer, localOf, standInOf, type TunnelContext } from "./peer.ts";
+import { gatePeer, localOf, plainGate, standInOf, type TunnelContext } from "./peer.ts";
 import type { KnownEndpoint, Situation } from "./situation.ts";
 
 /** Protocol 1 with a key: signature (64), time (5), salt (4). */
@@ -34,7 +40,10 @@ export function gateOf(
     counters: configuration.counters,
     queue: configuration.queue,
     epochs: epochs(situation.now, skew),
-    tunnels: contexts.map((context) => gateTunnel(configuration, situation, context)),
+    tunnels: contexts
+      .filter(({ tunnel }) => !isPlain(tunnel))
+      .map((context) => gateTunnel(configuration, situation, context)),
+    plain: contexts.flatMap((context) => plainTunnel(configuration, situation, context)),
     foreignIpip: situation.foreignIpip,
   };
 }
@@ -89,6 +98,20 @@ function gateTunnel(
   );
   const only = tunnel.peers.length === 1 ? tunnel.peers.map(knownOf)[0] : undefined;
   return { ...gateTunnelHead(configuration, context, only), peers };
+}
+
+/** One, or none for a tunnel with UDP. */
+function plainTunnel(
+  configuration: Configuration,
+  situation: Situation,
+  context: TunnelContext,
+): GatePlain[] {
+  const { tunnel } = context;
+  if (!isPlain(tunnel)) return [];
+  return tunnel.peers.map((peer) => {
+    const known = situation.endpoints.get(peerKey(tunnel.name, peer.name));
+    return plainGate(context, peer, known, configuration.conntrack ?? "track");
+  });
 }
 
 function authentications(tunnel: TunnelConfig): AuthenticationLength[] {

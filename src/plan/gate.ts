@@ -24,11 +24,26 @@ export interface Gate {
    */
   readonly epochs: readonly number[];
   readonly tunnels: readonly GateTunnel[];
+  /** Tunnels without UDP. */
+  readonly plain: readonly GatePlain[];
   /** Devices of others that take bare protocol 4 from this remote (undefined: from anyone) at this local address. */
   readonly foreignIpip: readonly {
     readonly local: IpAddress;
     readonly remote: IpAddress | undefined;
   }[];
+}
+
+/** Bare protocol 4 from one address, and from nobody else. */
+export interface GatePlain {
+  /** The interface's name. */
+  readonly name: string;
+  /** Outer address; class E while it is not known. */
+  readonly local: IpAddress;
+  /** undefined: not known yet. */
+  readonly remote: IpAddress | undefined;
+  /** Inner sources that it may use; `0.0.0.0/0` for any. */
+  readonly inner: readonly Prefix[];
+  readonly conntrack: "bypass" | "track";
 }
 
 export interface GateTunnel {

@@ -2,9 +2,9 @@
 import type { PeerConfig, TunnelConfig } from "../config/model.ts";
 import { type Endpoint, type IpAddress, type Prefix, parsePrefix } from "../net/address.ts";
 import type { Nexthop, Route } from "../net/objects.ts";
-import { formOfTunnel } from "./form.ts";
+import { formOfTunnel, isPlain } from "./form.ts";
 import { fullTunnelOf, fullTunnelRules, isFull } from "./full-tunnel.ts";
-import type { GatePeer } from "./gate.ts";
+import type { GatePeer, GatePlain } from "./gate.ts";
 import { type Ids, idOf, idOfPeer, isPlaceholder, nexthopId, placeholder } from "./ids.ts";
 import { aliasOf, protocolOf, worstMetric } from "./ownership.ts";
 import type {
@@ -21,8 +21,10 @@ const ANY: Prefix = parsePrefix("0.0.0.0/0") ?? { address: "0.0.0.0" as IpAddres
 const IPPROTO_IPIP = 4;
 const MAIN = 254;
 const LOCAL_TABLE = 255;
+const IP_HEADER = 20;
+const UDP_HEADER = 8;
 /** More is EINVAL (net/ipv4/ip_tunnel.c), which a tunnel over the loopback device would run into. */
-const LARGEST_MTU = 65_535 - 28;
+const LARGEST_MTU = 65_535 - IP_HEADER - UDP_HEADER;
 
 export interface TunnelContext {
   readonly table: string;
@@ -101,6 +103,22 @@ export function gatePeer(
   };
 }
 
+/** What of the gate a tunnel without UDP has. @param known Where its peer is. */
+export function plainGate(
+  context: TunnelContext,
+  peer: PeerConfig,
+  known: KnownEndpoint | undefined,
+  conntrack: GatePlain["conntrack"],
+): GatePlain {
+  return {
+    name: context.tunnel.interface,
+    local: localOf(context),
+    remote: known?.endpoint.address,
+    inner: peer.allowedIPs ?? [ANY],
+    conntrack,
+  };
+}
+
 export function localOf({ underlay, ids, tunnel }: TunnelContext): IpAddress {
   return underlay.local ?? placeholder(idOf(ids, tunnel.name));
 }
@@ -121,14 +139,15 @@ export function tunnelLink(
   { remote, destinationPort, peer, standIn }: Pointing,
 ): LinkResource {
   const { table, tunnel, underlay, fwmark } = context;
+  const plain = isPlain(tunnel);
+  const overhead = IP_HEADER + (plain ? 0 : UDP_HEADER);
   return {
     object: "link",
     tunnel: tunnel.name,
     spec: {
       name: tunnel.interface,
       alias: aliasOf(table, tunnel.name, peer),
-      // Outer IPv4 and UDP headers: 20 + 8 bytes.
-      mtu: tunnel.mtu ?? Math.min(underlay.mtu - 28, LARGEST_MTU),
+      mtu: tunnel.mtu ?? Math.min(underlay.mtu - overhead, LARGEST_MTU),
       up: true,
       ipip: {
         local: standIn ?? localOf(context),
@@ -137,14 +156,16 @@ export function tunnelLink(
         // route that keeps placeholders in is not asked (ip_route_output_key_hash_rcu, net/ipv4/route.c).
         device: remote !== undefined && isPlaceholder(remote) ? undefined : underlay.device,
         ttl: tunnel.ttl,
-        tos: 0,
-        pathMtuDiscovery: true,
+        tos: tunnel.tos,
+        pathMtuDiscovery: tunnel.pathMtuDiscovery,
         fwmark,
-        fou: {
-          sourcePort: underlay.port,
-          destinationPort,
-          checksum: tunnel.checksum ?? false,
-        },
+        fou: plain
+          ? undefined
+          : {
+              sourcePort: underlay.port,
+              destinationPort,
+              checksum: tunnel.checksum ?? false,
+            },
       },
     },
   };
@@ -161,7 +182,7 @@ export function listeners(
   standIn: IpAddress | undefined,
 ): FouResource[] {
   const { local: outer, port, device } = underlay;
-  if (outer === undefined) return [];
+  if (outer === undefined || isPlain(tunnel)) return [];
   const locals = standIn === undefined ? [outer] : [outer, standIn];
   return locals.map((local) => ({
     object: "fou",

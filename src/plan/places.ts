@@ -6,11 +6,12 @@
  * came first has the plain form, the others are translated; when it goes, the next moves up, which costs no
  * packet. A direct tunnel's device would take the packets of all of them, so direct tunnels have the plain
  * form only where no hub's peer is, and of these only the one that came first. One that is translated stays
- * so until it moves by itself: its device and the gate can't change at one moment.
+ * so until it moves by itself: its device and the gate can't change at one moment. A tunnel without UDP
+ * can't be translated, so everybody else makes room for it.
  */
 import type { PeerConfig, TunnelConfig } from "../config/model.ts";
 import { type Endpoint, type IpAddress, isHost, sameEndpoint } from "../net/address.ts";
-import { formOfTunnel, type TunnelForm } from "./form.ts";
+import { formOfTunnel, isPlain, type TunnelForm } from "./form.ts";
 import type { ForeignIpip } from "./situation.ts";
 
 /** How a peer is laid at its endpoint. */
@@ -31,6 +32,8 @@ export interface Claim {
   readonly endpoint: Endpoint;
   /** Has only single inner addresses: the gate then tells it from others at its endpoint. */
   readonly exact: boolean;
+  /** It can't be translated: there is no UDP. */
+  readonly plain: boolean;
   /** A device of somebody else has this pair. */
   readonly foreign: boolean;
   /** It stands there, translated, already. */
@@ -49,6 +52,7 @@ export function claimOf(
   return {
     ...{ key, local, endpoint, stays },
     form: formOfTunnel(tunnel),
+    plain: isPlain(tunnel),
     exact: peer.allowedIPs?.every(isHost) ?? false,
     foreign: foreignIpip.some((one) => one.local === local && one.remote === endpoint.address),
   };
@@ -109,7 +113,7 @@ export class Places {
     this.#byPair.set(pairOf(claim), place);
     const line = place[claim.form];
     const second = line.some((one) => one !== mine && isSame(one, claim));
-    const translated = claim.form === "hub" || !isFree(place, claim, mine);
+    const translated = claim.form === "hub" || !(claim.plain || isFree(place, claim, mine));
     const occupant: Occupant = { ...claim, standing: { translated, second } };
     this.#byKey.set(key, occupant);
     if (stays) {
@@ -164,10 +168,10 @@ function isFree(
 /** Gives those that stand differently now. */
 function settle({ hub, direct }: Place): string[] {
   const [first] = hub;
-  if (first === undefined) return [];
-  const inTheWay = direct.find(({ standing }) => !standing.translated);
+  if (first === undefined && !direct.some(({ plain }) => plain)) return [];
+  const inTheWay = direct.find(({ plain, standing }) => !plain && !standing.translated);
   return [
-    ...restand(first, first.foreign),
+    ...(first === undefined ? [] : restand(first, first.foreign)),
     ...(inTheWay === undefined ? [] : restand(inTheWay, true)),
   ];
 }

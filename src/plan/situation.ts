@@ -23,7 +23,7 @@ export interface Underlay {
   readonly index: number | undefined;
   /** MTU of the device that outer packets use. */
   readonly mtu: number;
-  /** Our UDP port. */
+  /** Our UDP port; 0 where there is no UDP. */
   readonly port: number;
 }
 

@@ -160,7 +160,8 @@ export class Dialler {
     this.#complaint = undefined;
     if (!peer.answered && peer.wanted !== undefined) {
       peer.answered = true;
-      this.#emit("authenticated", peer.wanted, null);
+      // One that is simply there has proven nothing.
+      if (peer.config.role === "dial") this.#emit("authenticated", peer.wanted, null);
     }
     // It was asked often; now the keepalive will do.
     if (!steady && !this.#proving && this.#provedAt !== undefined) {
@@ -342,7 +343,8 @@ export class Dialler {
   #emit(event: EventName, endpoint: Endpoint | undefined, reason: string | null): void {
     const { peer, emit } = this.#options;
     const { host = "?", port = 0 } = peer.config.endpoint ?? {};
-    const where = endpoint === undefined ? `${host}:${port}` : formatEndpoint(endpoint);
+    const named = port === 0 ? host : `${host}:${port}`;
+    const where = endpoint === undefined ? named : formatEndpoint(endpoint);
     emit({ event, tunnel: peer.tunnel.name, peer: peer.config.name, endpoint: where, reason });
   }
 }

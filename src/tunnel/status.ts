@@ -71,7 +71,11 @@ export function tunnelStatus(facts: TunnelFacts): TunnelStatus {
     addresses: tunnel.addresses.map((address) =>
       formatPrefix({ address: address.local, length: address.length }),
     ),
-    listen: { address: isPlaceholder(local) ? null : local, port, device: device ?? null },
+    listen: {
+      address: isPlaceholder(local) ? null : local,
+      port: port === 0 ? null : port,
+      device: device ?? null,
+    },
     rxBytes: Number(statistics?.rxBytes ?? 0n),
     rxPackets: Number(statistics?.rxPackets ?? 0n),
     txBytes: Number(statistics?.txBytes ?? 0n),

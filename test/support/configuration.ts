@@ -89,6 +89,8 @@ export function tunnel(
     encapsulation: "fou",
     checksum: undefined,
     ttl: 0,
+    tos: 0,
+    pathMtuDiscovery: true,
     listen: listen("203.0.113.1", 10_000),
     fwmark: undefined,
     peers,
@@ -132,9 +134,9 @@ export function situation(
   over: Partial<Situation> = {},
 ): Situation {
   const underlays = new Map(
-    tunnels.map(({ name, listen: { address, port = 10_000, device } }) => [
+    tunnels.map(({ name, encapsulation, listen: { address, port, device } }) => [
       name,
-      underlay({ local: address, port, device }),
+      underlay({ local: address, port: encapsulation === "none" ? 0 : (port ?? 10_000), device }),
     ]),
   );
   return {

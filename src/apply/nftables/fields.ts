@@ -47,6 +47,11 @@ export const inner = {
   source: transport(20, 4),
 } as const;
 
+/** Of bare protocol 4, whose payload is an IPv4 packet. */
+export const bare = {
+  source: transport(12, 4),
+} as const;
+
 /** Upper 24 bits of the time in an authentication of protocol 1: after 64 bytes of signature. */
 export const authenticationEpoch = transport(8 + 64, 3);
 
@@ -54,6 +59,8 @@ export const PROTOCOL_IPIP = 4;
 export const PROTOCOL_UDP = 17;
 /** Of `ip.fragment`: more fragments follow, or this one is not the first. */
 const FRAGMENT_MASK = 0x3fff;
+/** Of `ip.fragment`: this one is not the first, so it has no inner header. */
+const OFFSET_MASK = 0x1fff;
 
 export const ADDRESS: Field = { type: "ipv4_addr", bytes: 4 };
 export const PORT: Field = { type: "inet_service", bytes: 2 };
@@ -127,6 +134,13 @@ export const isFragment: readonly Expression[] = masked(
   "neq",
 );
 
+export const isLaterFragment: readonly Expression[] = masked(
+  ip.fragment,
+  hexOf(OFFSET_MASK, 2),
+  hexOf(0, 2),
+  "neq",
+);
+
 export const protocolIs = (protocol: number): Expression[] => is(ip.protocol, hexOf(protocol, 1));
 
 function load(fields: readonly PayloadField[]): Expression[] {
@@ -164,3 +178,8 @@ const verdict = (of: Verdict): Expression[] => [{ kind: "verdict", verdict: of }
 export const accept: readonly Expression[] = verdict({ code: "accept" });
 export const drop: readonly Expression[] = verdict({ code: "drop" });
 export const goTo = (chain: string): Expression[] => verdict({ code: "goto", chain });
+
+/** Connection tracking does not see what is to pass it by. */
+export function bypass(conntrack: "bypass" | "track"): Expression[] {
+  return conntrack === "bypass" ? [{ kind: "notrack" }] : [];
+}

@@ -35,6 +35,8 @@ export const DEFRAGMENT = "defragment";
 export const TRANSLATE = "translate";
 /** Map: local address and port on the wire → the tunnel's stand-in. */
 export const STAND_INS = "stand-ins";
+/** Map: outer source and destination → the chain of a tunnel without UDP. */
+export const PLAIN = "plain";
 
 /** Chain of a local address. */
 export const toLocal = (local: IpAddress): string => `to-${local}`;
@@ -48,6 +50,8 @@ const perTunnel =
 
 export const tunnelChain = perTunnel("tunnel");
 export const authenticationChain = perTunnel("auth");
+/** What comes without UDP from a tunnel's peer. */
+export const plainChain = perTunnel("plain");
 /** Sending chain of a hub or a translated tunnel. */
 export const fromHub = perTunnel("from");
 /** Set: outer source, both ports, inner source. */
@@ -69,6 +73,7 @@ export const guardSet = perTunnel("guard");
 
 const PER_TUNNEL = [
   tunnelChain,
+  plainChain,
   authenticationChain,
   fromHub,
   knownSet,

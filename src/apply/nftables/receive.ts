@@ -16,6 +16,7 @@ import {
   accept,
   authenticationEpoch,
   between,
+  bypass,
   drop,
   fromMap,
   goTo,
@@ -50,6 +51,7 @@ import {
   knownSet,
   LOCALS,
   LONGER,
+  PLAIN,
   PREROUTING,
   peersMap,
   portsOf,
@@ -61,6 +63,7 @@ import {
   toLocal,
   tunnelChain,
 } from "./names.ts";
+import { plainMap } from "./plain.ts";
 import { covers, needsOf, set, sourcesSet, tunnelsSet } from "./sets.ts";
 
 /** Before connection tracking (-200), after its defragmentation (-400) where there is one. */
@@ -94,8 +97,9 @@ export { chain, verdictElement };
 
 /** What all tunnels have in common. */
 export function receivingObjects(gate: Gate): NftObject[] {
-  if (gate.tunnels.length === 0) return [];
+  if (gate.tunnels.length + gate.plain.length === 0) return [];
   const byLocal = groupBy(gate.tunnels, ({ local }) => local);
+  for (const { local } of gate.plain) if (!byLocal.has(local)) byLocal.set(local, []);
   // Nobody outside has a reason to name a stand-in, and behind it is a device with nothing checked.
   const standIns = gate.tunnels.flatMap(({ standIn }) => (standIn === undefined ? [] : [standIn]));
   const locals = [
@@ -117,6 +121,7 @@ export function receivingObjects(gate: Gate): NftObject[] {
       ? locals.map(({ local, to }) => rule(is(ip.destination, hexAddress(local)), goTo(to)))
       : [rule(verdictMap(LOCALS, ip.destination))],
   });
+  objects.push(...plainMap(gate.plain));
   for (const [local, tunnels] of byLocal) objects.push(...localObjects(gate, local, tunnels));
   objects.push(...standInObjects(gate));
   objects.push(...authenticationObjects(gate));
@@ -140,7 +145,11 @@ function localObjects(gate: Gate, local: IpAddress, tunnels: readonly GateTunnel
         rule(isUdp, is(udp.destinationPort, hexPort(port)), goTo(tunnelChain(name))),
       )
     : [rule(isUdp, verdictMap(portsOf(local), udp.destinationPort))];
-  return [...ports, chain(toLocal(local), [...doors, ...guard(gate, local, tunnels)])];
+  const isIpip = protocolIs(PROTOCOL_IPIP);
+  const plain = gate.plain.some((one) => one.local === local)
+    ? [rule(isIpip, verdictMap(PLAIN, ip.source, ip.destination))]
+    : [];
+  return [...ports, chain(toLocal(local), [...doors, ...plain, ...guard(gate, local, tunnels)])];
 }
 
 /** Bare protocol 4 would come out of our devices with nothing checked (CVE-2020-10136). */
@@ -148,7 +157,7 @@ function guard(gate: Gate, local: IpAddress, tunnels: readonly GateTunnel[]): Ru
   const isIpip = protocolIs(PROTOCOL_IPIP);
   const foreign = gate.foreignIpip.filter((device) => covers(device.local, local));
   // From anyone: what comes from our peers' addresses would find our devices, the rest finds theirs.
-  if (tunnels.every((tunnel) => needsOf(gate, tunnel).guard)) {
+  if (tunnels.length > 0 && tunnels.every((tunnel) => needsOf(gate, tunnel).guard)) {
     return tunnels.map(({ name }) => rule(isIpip, inSet(guardSet(name), ip.source), drop));
   }
   const remotes = foreign.flatMap(({ remote }) => (remote === undefined ? [] : [remote]));
@@ -168,10 +177,6 @@ export function acceptData({ conntrack, standIn }: GateTunnel): Expression[] {
 
 function toStandIn(standIn: IpAddress): Expression[] {
   return [{ kind: "data", to: 0, value: hexAddress(standIn) }, writeAddress(ip.destination, 0)];
-}
-
-export function bypass(conntrack: GateTunnel["conntrack"]): Expression[] {
-  return conntrack === "bypass" ? [{ kind: "notrack" }] : [];
 }
 
 /**

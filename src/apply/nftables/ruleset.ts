@@ -4,6 +4,7 @@ import type { NftObject, TableName } from "../../kernel/nftables/objects.ts";
 import type { Gate, GateTunnel } from "../../plan/gate.ts";
 import { hostElement, peerObjects } from "./elements.ts";
 import { OWNER_COMMENT } from "./names.ts";
+import { plainObjects } from "./plain.ts";
 import { clockChains, receivingObjects, tunnelChains } from "./receive.ts";
 import { sendingObjects } from "./send.ts";
 import { hostsOf, needsOf, tunnelSets } from "./sets.ts";
@@ -22,6 +23,7 @@ export function ruleset(gate: Gate): NftObject[] {
     ...receivingObjects(gate),
     ...sendingObjects(gate),
   ];
+  for (const tunnel of gate.plain) objects.push(...plainObjects(tunnel));
   for (const tunnel of gate.tunnels) {
     const needs = needsOf(gate, tunnel);
     objects.push(...tunnelSets(gate, tunnel, needs), ...tunnelChains(gate, tunnel, needs));

@@ -11,6 +11,7 @@ import { CLASS_E } from "../../plan/ids.ts";
 import {
   ADDRESS,
   accept,
+  bypass,
   drop,
   fromMap,
   goTo,
@@ -29,7 +30,7 @@ import {
   writeAddress,
 } from "./fields.ts";
 import { destinationPortMap, fromHub, HUBS, OUTPUT, realMap, toIds } from "./names.ts";
-import { bypass, chain, MOST_COMPARES, PRIORITY, verdictElement } from "./receive.ts";
+import { chain, MOST_COMPARES, PRIORITY, verdictElement } from "./receive.ts";
 import { set } from "./sets.ts";
 
 export function sendingObjects(gate: Gate): NftObject[] {

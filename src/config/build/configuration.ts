@@ -68,9 +68,20 @@ function checkTunnels(tunnels: readonly TunnelConfig[], problems: Problems): voi
     } else if (full !== undefined) everything = tunnel.name;
 
     const { address, port, device } = tunnel.listen;
-    if (port === undefined) continue;
     // An address decides alone; without one, the device's will be taken, or that of the default route.
-    const place = `${address ?? `@${device ?? ""}`} ${port}`;
+    const local = address ?? `@${device ?? ""}`;
+    if (tunnel.encapsulation === "none") {
+      const pair = `${local} ${tunnel.peers[0]?.endpoint?.host}`;
+      const samePair = places.get(pair);
+      if (samePair !== undefined) {
+        const what = `the tunnel ${formatName(samePair)} has the same two outer addresses, and no UDP either`;
+        const mend = "give one of them another address, or UDP (leave `encapsulation` out)";
+        problems.add(path, new Complaint(what, mend), { at: "key" });
+      }
+      places.set(pair, tunnel.name);
+    }
+    if (port === undefined) continue;
+    const place = `${local} ${port}`;
     const samePlace = places.get(place);
     if (samePlace !== undefined) {
       const what = `the tunnel ${formatName(samePlace)} listens at the same address on port ${port} already`;

@@ -4,15 +4,19 @@ import { Complaint } from "../complaint.ts";
 import type { Identity, Monitor, PeerConfig, Proof } from "../model.ts";
 import type { Note, Problems } from "../problems.ts";
 import type { PeerPart } from "../schema/peer.ts";
-import { readKey } from "../schema/scalars.ts";
+import { noPort, readKey } from "../schema/scalars.ts";
 import { Secret } from "../secret.ts";
 import type { Path } from "../source/document.ts";
 import { passesForData } from "../token.ts";
+import { buildPlainPeer } from "./plain.ts";
+import { withoutRepeats } from "./prefixes.ts";
 import { hasSecret, takeSecret } from "./secrets.ts";
 
 /** What a peer needs to know of its tunnel. */
 export interface PeerContext {
   readonly path: Path;
+  /** The tunnel has no UDP. */
+  readonly plain: boolean;
   /** It is the tunnel's only peer. */
   readonly single: boolean;
   /** How the tunnel as a whole proves itself. */
@@ -29,6 +33,7 @@ const noSecret = new Secret(Buffer.alloc(0));
 const none = Object.freeze({ kind: "none" } as const);
 
 export function buildPeer(name: string, part: PeerPart, context: PeerContext): PeerConfig {
+  if (context.plain) return buildPlainPeer(name, part, context);
   const role = roleOf(part);
   checkKeys(part, role, context);
   const { path, problems } = context;
@@ -47,7 +52,7 @@ export function buildPeer(name: string, part: PeerPart, context: PeerContext): P
     role,
     identity,
     secret: takeSecret(part, "secret", path, problems) ?? noSecret,
-    allowedIPs: part.allowedIPs === undefined ? undefined : withoutRepeats(part.allowedIPs),
+    allowedIPs: withoutRepeats(part.allowedIPs),
     keepalive: part.keepalive ?? (authenticated ? 25 * second : 0),
     authLifetime: part.authLifetime ?? 0,
     maxClockSkew: part.maxClockSkew ?? 5 * minute,
@@ -108,6 +113,7 @@ function checkKeys(part: PeerPart, role: PeerConfig["role"], context: PeerContex
     );
   }
 
+  if (part.endpoint?.port === 0) problems.add([...path, "endpoint"], noPort);
   if (part.endpoint === undefined) {
     for (const pin of ["pinAddress", "pinPort"] as const) {
       if (part[pin] === true)
@@ -208,10 +214,4 @@ function identityOf(
   if (part.auth === "none") return none;
   if (role === "dial" && token !== undefined) return Object.freeze({ kind: "token", token });
   return seed === undefined ? context.tunnelKey : Object.freeze({ kind: "key", seed });
-}
-
-function withoutRepeats(prefixes: NonNullable<PeerPart["allowedIPs"]>): PeerConfig["allowedIPs"] {
-  if (prefixes.length === 1) return Object.freeze(prefixes);
-  const unique = new Map(prefixes.map((prefix) => [`${prefix.address}/${prefix.length}`, prefix]));
-  return Object.freeze([...unique.values()]);
 }

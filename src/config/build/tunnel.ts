@@ -6,6 +6,7 @@ import { checkInterfaceName } from "../schema/scalars.ts";
 import type { TunnelPart } from "../schema/tunnel.ts";
 import type { Path } from "../source/document.ts";
 import { buildPeer } from "./peer.ts";
+import { checkPlainTunnel } from "./plain.ts";
 import { hasSecret, takeSecret } from "./secrets.ts";
 
 /** ipipou's: number N had 10000 + N. */
@@ -16,6 +17,8 @@ const mostKeys = 256;
 
 export function buildTunnel(name: string, part: TunnelPart, problems: Problems): TunnelConfig {
   const path = ["tunnels", name];
+  const plain = part.encapsulation === "none";
+  if (plain) checkPlainTunnel(part, path, problems);
   const peers = buildPeers(part, path, problems);
   const interfaceName = part.interface ?? name;
   const nameComplaint = part.interface === undefined ? checkInterfaceName(name) : undefined;
@@ -40,6 +43,8 @@ export function buildTunnel(name: string, part: TunnelPart, problems: Problems):
     encapsulation: part.encapsulation ?? "fou",
     checksum: part.checksum,
     ttl: part.ttl ?? 0,
+    tos: part.tos ?? 0,
+    pathMtuDiscovery: pathMtuDiscoveryOf(part, path, problems),
     listen,
     fwmark: part.fwmark,
     peers,
@@ -58,13 +63,14 @@ function buildPeers(part: TunnelPart, path: Path, problems: Problems): readonly 
   const tunnelKey: Identity = Object.freeze(
     seed === undefined ? { kind: "none" } : { kind: "key", seed },
   );
+  const plain = part.encapsulation === "none";
   const single = names.length === 1;
   const tunnelHasKey = hasSecret(part, "privateKey");
   const place = [...path, "peers"];
   const peers: PeerConfig[] = [];
   for (const name of names) {
-    const context = { path: [...place, name], single, tunnelKey, tunnelHasKey, problems };
-    peers.push(buildPeer(name, parts[name] ?? {}, context));
+    const own = { path: [...place, name], plain, single, tunnelKey, tunnelHasKey, problems };
+    peers.push(buildPeer(name, parts[name] ?? {}, own));
   }
   checkSideBySide(peers, place, problems);
   return Object.freeze(peers);
@@ -130,8 +136,18 @@ function proofBytes({ role, proof }: PeerConfig): Buffer | undefined {
   }
 }
 
+/** The kernel keeps it on where the TTL is fixed: packets that loop must end somehow (ip_tunnel_ctl). */
+function pathMtuDiscoveryOf(part: TunnelPart, path: Path, problems: Problems): boolean {
+  const on = part.pathMtuDiscovery ?? true;
+  if (!on && (part.ttl ?? 0) > 0) {
+    const what = "no path-MTU discovery with a fixed TTL, which the kernel does not do";
+    problems.add([...path, "pathMtuDiscovery"], new Complaint(what, "remove it, or `ttl`"));
+  }
+  return on;
+}
+
 function listenOf(part: TunnelPart, peers: readonly PeerConfig[]): Listen {
-  const onlyDials = peers.every((peer) => peer.role === "dial");
+  const onlyDials = part.encapsulation === "none" || peers.every((peer) => peer.role === "dial");
   return Object.freeze({
     address: part.listen?.address,
     port: part.listen?.port ?? (onlyDials ? undefined : defaultPort),

@@ -41,6 +41,18 @@ export function numberOrText<N extends z.ZodType<number, number>>(
     });
 }
 
+/** A number, or a text with more to say: both are read as the text that they are. */
+export function written<T>(wrongType: Complaint, read: (text: string) => T | Complaint) {
+  return z
+    .union([z.number(), z.string()], { error: () => wrongType.encode() })
+    .transform((value, context) => {
+      const result = read(String(value));
+      if (!(result instanceof Complaint)) return result;
+      context.addIssue({ code: "custom", message: result.encode() });
+      return z.NEVER;
+    });
+}
+
 export function integer(least: number, most: number) {
   const message = new Complaint(
     "not a valid number",

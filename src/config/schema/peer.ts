@@ -50,7 +50,7 @@ export const peerShape = {
   endpoint: text(new Complaint("not HOST:PORT", "write hub.example.net:10000"), readEndpoint)
     .optional()
     .describe(
-      "HOST:PORT. A peer that has one is dialled; with pinAddress or pinPort it is where the peer must come from.",
+      "HOST:PORT. A peer that has one is dialled; with pinAddress or pinPort it is where the peer must come from. With `encapsulation: none` HOST alone.",
     ),
   publicKey: z
     .string({

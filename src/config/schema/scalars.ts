@@ -48,6 +48,15 @@ export function readMark(text: string): number | Complaint {
     : new Complaint("not a mark", "write 1 or 0x1, at most 0xffffffff");
 }
 
+export const wantTos = "write inherit, or 0 to 0xfc without the lowest two bits, which are ECN's";
+
+/** Type of service; the kernel takes 1 for the inner packet's. */
+export function readTos(text: string): number | Complaint {
+  if (text === "inherit") return 1;
+  const value = /^(?:0x[0-9a-fA-F]{1,2}|[0-9]{1,3})$/.test(text) ? Number(text) : Number.NaN;
+  return value <= 0xfc && value % 4 === 0 ? value : new Complaint("not a TOS", wantTos);
+}
+
 /** net/core/dev.c dev_valid_name(), and nothing that would surprise in a shell or in /proc. */
 export function checkInterfaceName(name: string): Complaint | undefined {
   if (name.length > 15) {
@@ -125,19 +134,19 @@ function readPort(text: string): number | Complaint {
   return port >= 1 && port <= 65535 ? port : new Complaint("not a port", "a port is 1 to 65535");
 }
 
+export const noPort = new Complaint("not HOST:PORT", "write hub.example.net:10000");
+
 const label = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?";
 const hostName = new RegExp(`^${label}(?:\\.${label})*\\.?$`);
 
-/** `HOST:PORT`; RFC 1123 names, and `_` for who uses it. */
+/** `HOST:PORT`, or `HOST` alone, which gives port 0; RFC 1123 names, and `_` for who uses it. */
 export function readEndpoint(text: string): { host: string; port: number } | Complaint {
-  const match = /^(\[[^\]]*\]|[^:[\]]+):([^:]*)$/.exec(text);
+  const match = /^(\[[^\]]*\]|[^:[\]]+)(?::([^:]*))?$/.exec(text);
   if (match === null) {
-    return (text.match(/:/g) ?? []).length > 1
-      ? noIpv6
-      : new Complaint("not HOST:PORT", "write hub.example.net:10000");
+    return (text.match(/:/g) ?? []).length > 1 ? noIpv6 : noPort;
   }
-  const [, hostText = "", portText = ""] = match;
-  const port = readPort(portText);
+  const [, hostText = "", portText] = match;
+  const port = portText === undefined ? 0 : readPort(portText);
   if (port instanceof Complaint) return port;
   if (hostText.startsWith("[")) return noIpv6;
   // A last label of digits alone would be taken for an address by resolvers: RFC 3696, section 2.

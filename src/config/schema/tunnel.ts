@@ -12,6 +12,7 @@ import {
   secretText,
   text,
   wantMapping,
+  written,
 } from "./leaf.ts";
 import { peerSchema, peerShape, protocol } from "./peer.ts";
 import { mappingReader, readBy, recordReader, refused } from "./quick.ts";
@@ -21,6 +22,8 @@ import {
   readListen,
   readMark,
   readPointToPoint,
+  readTos,
+  wantTos,
 } from "./scalars.ts";
 
 const wantAddress = new Complaint(
@@ -73,11 +76,23 @@ export const tunnelShape = {
   )
     .optional()
     .describe("Several inner addresses of this side, each as in `address`."),
-  encapsulation: choice(["fou"], ["none"]).optional().describe("`fou` (default): IPIP in UDP."),
+  encapsulation: choice(["fou", "none"])
+    .optional()
+    .describe(
+      "`fou` (default): IPIP in UDP. `none`: plain IPIP, with one peer whose endpoint is an address or name alone.",
+    ),
   checksum: flag()
     .optional()
     .describe("Outer UDP checksums. Default: the kernel's, which is false."),
   ttl: integer(0, 255).optional().describe("Outer TTL; 0, the default: the inner packet's."),
+  tos: written(new Complaint("not a TOS", wantTos), readTos)
+    .optional()
+    .describe("Outer TOS: 0x10 for example, or `inherit` for the inner packet's. Default 0."),
+  pathMtuDiscovery: flag()
+    .optional()
+    .describe(
+      "Outer packets may not be fragmented on the way where the inner one may not. Default true.",
+    ),
   listen: text(
     new Complaint("not a place to listen", 'write "[ADDRESS][:PORT][@DEVICE]" in quotes'),
     readListen,

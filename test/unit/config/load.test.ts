@@ -83,6 +83,8 @@ tunnels:
       encapsulation: "fou",
       checksum: undefined,
       ttl: 0,
+      tos: 0,
+      pathMtuDiscovery: true,
       listen: { address: undefined, port: 10000, device: undefined },
       fwmark: undefined,
     });

@@ -16,6 +16,7 @@ function claim(key: string, to: string, over: Partial<Claim> = {}): Claim {
     local: LOCAL,
     endpoint: at(to),
     exact: true,
+    plain: false,
     foreign: false,
     stays: false,
     ...over,
@@ -165,4 +166,16 @@ test("one endpoint for two that can't be told apart: the later one has it", () =
   assert.deepEqual(forms("h/a", "h/b"), ["-", "plain"]);
   const beside = take("h/d", `${X}:1`);
   assert.deepEqual(beside.displaced, [], "one with single addresses can be told apart");
+});
+
+test("without UDP: everybody else makes room, whoever came first", () => {
+  const plain = { plain: true };
+  const { take, forms } = world();
+  take("d/p", `${X}:1`);
+  assert.deepEqual(take("i/p", `${X}:0`, plain).changed, ["d/p"]);
+  assert.deepEqual(forms("d/p", "i/p"), ["translated", "plain"]);
+  take("e/p", `${X}:2`);
+  assert.deepEqual(forms("e/p", "i/p"), ["translated", "plain"]);
+  take("i/p", `${Y}:0`, plain);
+  assert.deepEqual(forms("i/p"), ["plain"]);
 });

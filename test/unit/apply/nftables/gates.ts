@@ -59,6 +59,7 @@ export function gate(tunnels: readonly GateTunnel[], of: Partial<Gate> = {}): Ga
     queue: { number: 26_992, ratePerSource: 10, rateTotal: 1000 },
     epochs: [0x6920],
     tunnels,
+    plain: [],
     foreignIpip: [],
     ...of,
   };

@@ -2,9 +2,9 @@
  * From the command line to an exit code. Commands are imported when they are called: `keygen` and
  * `status` start without the daemon's weight, and `--check` never loads the code that executes steps.
  */
-import { createRequire } from "node:module";
 import type { ControlRequest } from "../daemon/protocol.ts";
 import type { Reloaded } from "../daemon/supervisor.ts";
+import { version } from "../daemon/version.ts";
 import { exitCode, Failure } from "../net/failure.ts";
 import type { Status } from "../tunnel/status.ts";
 import { type Command, defaultConfigPath, parseArguments } from "./arguments.ts";
@@ -151,9 +151,4 @@ async function ask(
 
 function configPathsOf(command: Command): string[] {
   return command.configPaths.length > 0 ? [...command.configPaths] : [defaultConfigPath];
-}
-
-function version(): string {
-  const { version } = createRequire(import.meta.url)("#package") as { version: string };
-  return version;
 }

@@ -16,6 +16,8 @@ export interface Configuration {
   readonly stateDirectory: string;
   readonly control: string;
   readonly log: { readonly level: LogLevel; readonly format: "text" | "json" };
+  /** Where metrics may be asked for; undefined: nowhere. */
+  readonly metrics: Endpoint | undefined;
   readonly onStop: "remove" | "keep";
 }
 

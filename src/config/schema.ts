@@ -4,7 +4,8 @@
  */
 import * as z from "zod";
 import { Complaint } from "./complaint.ts";
-import { choice, flag, integer, notYet, path, text, wantMapping } from "./schema/leaf.ts";
+import { choice, flag, integer, path, text, wantMapping } from "./schema/leaf.ts";
+import { metricsShape } from "./schema/metrics.ts";
 import { peerShape } from "./schema/peer.ts";
 import { mappingReader, readBy, recordReader, refused } from "./schema/quick.ts";
 import { readRate, readTableName } from "./schema/scalars.ts";
@@ -58,7 +59,10 @@ const fileShape = {
     .strictObject(logShape, wantMapping("write log as { level: info }"))
     .optional()
     .describe("What is logged, and how."),
-  metrics: notYet("metrics", "Metrics over HTTP."),
+  metrics: z
+    .strictObject(metricsShape, wantMapping("write metrics as { listen: 9787 }"))
+    .optional()
+    .describe("Metrics for Prometheus, over HTTP. Default: none."),
   onStop: choice(["remove", "keep"])
     .optional()
     .describe("What a clean stop does with interfaces and rules. Default remove."),
@@ -89,6 +93,7 @@ export function knownKeys(path: readonly (string | number)[]): readonly string[]
   if (path.length === 0) return Object.keys(fileShape);
   if (path.length === 1 && first === "queue") return Object.keys(queueShape);
   if (path.length === 1 && first === "log") return Object.keys(logShape);
+  if (path.length === 1 && first === "metrics") return Object.keys(metricsShape);
   if (first !== "tunnels") return undefined;
   if (path.length === 2) return Object.keys(tunnelShape);
   return path.length === 4 && third === "peers" ? Object.keys(peerShape) : undefined;
@@ -102,6 +107,7 @@ export function homesOf(key: string): string[] {
     ["the top level", fileShape],
     ["queue", queueShape],
     ["log", logShape],
+    ["metrics", metricsShape],
   ] as const;
   return homes.filter(([, shape]) => Object.hasOwn(shape, key)).map(([home]) => home);
 }

@@ -12,10 +12,13 @@ import { asFailure } from "./failures.ts";
 import { handlersOf } from "./handlers.ts";
 import { Instance } from "./instance.ts";
 import { createLog, isJournal, type Log } from "./log.ts";
+import { EventCounts } from "./metrics/event-counts.ts";
+import { Exporter } from "./metrics/exporter.ts";
 import { Narrator } from "./narrator.ts";
 import { createNotifier } from "./notify.ts";
 import { demandPrivileges } from "./privileges.ts";
 import { Supervisor } from "./supervisor.ts";
+import { version } from "./version.ts";
 
 export interface DaemonOptions {
   readonly configPaths: string[];
@@ -43,6 +46,18 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   });
   await belongings.lock(configuration);
   const narrator = new Narrator(log);
+  const events = new EventCounts();
+  const exporter = new Exporter({
+    source: {
+      measure: (mostPeers) => supervisor.ask((instance) => instance.measure(mostPeers)),
+      facts: () => ({
+        version: version(),
+        events: events.all,
+        lastReload: supervisor.lastReload,
+      }),
+    },
+    log,
+  });
   const notifier = createNotifier({
     socket: process.env["NOTIFY_SOCKET"],
     watchdog: { interval: process.env["WATCHDOG_USEC"], pid: process.env["WATCHDOG_PID"] },
@@ -55,6 +70,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     const signatures = await loadSignatures();
     const emit: EventSink = (event) => {
       narrator.tell(event);
+      events.tell(event);
       broadcast.tell(event);
     };
     let giveUp: (error: unknown) => void = () => {};
@@ -73,6 +89,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
           commit: () => {
             taken.commit();
             settings.log = next.log;
+            void exporter.follow(next.metrics);
           },
         };
       },
@@ -81,6 +98,8 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     });
     await belongings.listen(configuration);
     await supervisor.start();
+    // Its address may be one inside a tunnel.
+    await exporter.follow(configuration.metrics);
     options.signals.onReauth(() => {
       // Refused only while it ends.
       supervisor.ask((instance) => instance.reauth()).catch(() => undefined);
@@ -97,11 +116,13 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     collectAfterStart();
     await ended.finally(endWatch);
     notifier.stopping();
+    await exporter.close();
     await supervisor.stop();
     return 0;
   } catch (error) {
     throw asFailure(error);
   } finally {
+    await exporter.close();
     await belongings.close();
     narrator.close();
     sockets.close();

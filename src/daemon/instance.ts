@@ -6,20 +6,22 @@ import { lookAtLinks } from "../apply/look.ts";
 import type { Observation } from "../apply/observation.ts";
 import { observe } from "../apply/observe.ts";
 import type { Sockets } from "../apply/sockets.ts";
-import type { Configuration } from "../config/model.ts";
+import type { Configuration, TunnelConfig } from "../config/model.ts";
 import type { Addon } from "../native/addon.ts";
 import { exitCode, Failure } from "../net/failure.ts";
-import { assignIds, type Ids } from "../plan/ids.ts";
+import type { Link } from "../net/objects.ts";
+import { assignIds, type Ids, peerKey } from "../plan/ids.ts";
 import type { KnownEndpoint, Situation } from "../plan/situation.ts";
 import type { EventSink } from "../tunnel/events.ts";
 import { inherit } from "../tunnel/inherit.ts";
 import { knownEndpoint, type Peer, Peers } from "../tunnel/peers.ts";
-import { type Status, tunnelStatus } from "../tunnel/status.ts";
+import { type Status, type TunnelStatus, tunnelStatus } from "../tunnel/status.ts";
 import { Tunnels } from "../tunnel/tunnels.ts";
 import { noted, Writer } from "../tunnel/writer.ts";
 import type { Signatures } from "../wire/signatures.ts";
 import { Diallers } from "./diallers.ts";
 import { bootId, Marks } from "./marks.ts";
+import { countStates, type Measurement } from "./metrics/measurement.ts";
 import { startMonitors } from "./monitors.ts";
 import { openReception, type Reception } from "./reception.ts";
 import { Surroundings } from "./surroundings.ts";
@@ -141,23 +143,54 @@ export class Instance {
   async status(): Promise<Status> {
     this.#demandStarted();
     const links = await lookAtLinks(this.#options.sockets);
+    return {
+      tunnels: this.#options.configuration.tunnels.map((tunnel) =>
+        this.#tunnelStatus(tunnel, links, this.#peersOf(tunnel)),
+      ),
+      queue: this.#queueStatus(),
+    };
+  }
+
+  /** For metrics: the peers one by one only where they are no more than this. */
+  async measure(mostPeers: number): Promise<Measurement> {
+    this.#demandStarted();
+    const links = await lookAtLinks(this.#options.sockets);
+    const { tunnels } = this.#options.configuration;
+    const single = tunnels.reduce((count, { peers }) => count + peers.length, 0) <= mostPeers;
+    return {
+      tunnels: tunnels.map((tunnel) => {
+        const peers = this.#peersOf(tunnel);
+        const status = this.#tunnelStatus(tunnel, links, single ? peers : []);
+        return { ...status, states: countStates(peers) };
+      }),
+      queue: this.#queueStatus(),
+    };
+  }
+
+  #tunnelStatus(
+    tunnel: TunnelConfig,
+    links: ReadonlyMap<string, Link>,
+    peers: readonly Peer[],
+  ): TunnelStatus {
+    const { port, device = tunnel.listen.device } = this.#surroundings.underlay(tunnel);
+    const local = this.#surroundings.localOf(tunnel);
+    const link = links.get(tunnel.interface);
+    const translated = this.#surroundings.isTranslated(tunnel);
+    return tunnelStatus({ tunnel, local, port, device, translated, link, peers });
+  }
+
+  #queueStatus(): Status["queue"] {
     const counters = this.#reception?.counters();
     return {
-      tunnels: this.#options.configuration.tunnels.map((tunnel) => {
-        const { port, device = tunnel.listen.device } = this.#surroundings.underlay(tunnel);
-        const local = this.#surroundings.localOf(tunnel);
-        const link = links.get(tunnel.interface);
-        const peers = this.#select(tunnel.name, undefined);
-        const translated = this.#surroundings.isTranslated(tunnel);
-        return tunnelStatus({ tunnel, local, port, device, translated, link, peers });
-      }),
-      queue: {
-        received: counters?.received ?? 0,
-        accepted: this.#reception?.accepted ?? 0,
-        refused: this.#reception?.refused ?? 0,
-        dropped: (counters?.rejected ?? 0) + (counters?.malformed ?? 0),
-      },
+      received: counters?.received ?? 0,
+      accepted: this.#reception?.accepted ?? 0,
+      refused: this.#reception?.refused ?? 0,
+      dropped: (counters?.rejected ?? 0) + (counters?.malformed ?? 0),
     };
+  }
+
+  #peersOf(tunnel: TunnelConfig): Peer[] {
+    return tunnel.peers.flatMap(({ name }) => this.#peers.get(peerKey(tunnel.name, name)) ?? []);
   }
 
   async #look(): Promise<{ observation: Observation; situation: Situation }> {

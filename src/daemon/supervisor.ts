@@ -27,6 +27,12 @@ export interface Reloaded {
   readonly changes: readonly string[];
 }
 
+export interface LastReload {
+  readonly successful: boolean;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
 /** A way back that failed is tried again: whoever asked for it may have no other way in. Milliseconds. */
 const AGAIN = 10_000;
 
@@ -50,6 +56,7 @@ export class Supervisor {
   #asked: { readonly wish: Wish; readonly turn: Promise<Reloaded> } | undefined;
   #fallback: Fallback | undefined;
   #stopped = false;
+  #lastReload: LastReload | undefined;
 
   constructor(configuration: Configuration, options: SupervisorOptions) {
     this.#options = options;
@@ -59,6 +66,11 @@ export class Supervisor {
 
   get current(): Instance {
     return this.#current;
+  }
+
+  /** How the last one ended; undefined: there was none. */
+  get lastReload(): LastReload | undefined {
+    return this.#lastReload;
   }
 
   async start(): Promise<void> {
@@ -84,9 +96,16 @@ export class Supervisor {
     }
     const wish: Wish = { confirmWithin };
     const waits = this.#line !== undefined;
-    const turn = this.#inTurn(() => {
+    const turn = this.#inTurn(async () => {
       this.#asked = undefined;
-      return this.#carryOut(wish);
+      let successful = false;
+      try {
+        const reloaded = await this.#carryOut(wish);
+        successful = true;
+        return reloaded;
+      } finally {
+        this.#lastReload = { successful, at: Date.now() };
+      }
     });
     if (waits) this.#asked = { wish, turn };
     return turn;

@@ -1,17 +1,20 @@
 /** What happens to tunnels and peers, one value per event: `ipipoud events` and the log show these. */
 
-export type EventName =
-  | "authenticated"
-  | "roamed"
-  | "expired"
-  | "refused"
-  | "repaired"
-  | "reloaded"
-  | "waiting"
-  | "connecting"
-  | "unanswered"
-  | "unresolved"
-  | "failed";
+export const eventNames = [
+  "authenticated",
+  "roamed",
+  "expired",
+  "refused",
+  "repaired",
+  "reloaded",
+  "waiting",
+  "connecting",
+  "unanswered",
+  "unresolved",
+  "failed",
+] as const;
+
+export type EventName = (typeof eventNames)[number];
 
 export interface TunnelEvent {
   readonly event: EventName;

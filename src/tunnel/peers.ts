@@ -31,7 +31,9 @@ export interface Peer {
   answered: boolean;
 }
 
-export type PeerState = "waiting" | "connecting" | "authenticated" | "expired" | "static";
+export const peerStates = ["waiting", "connecting", "authenticated", "expired", "static"] as const;
+
+export type PeerState = (typeof peerStates)[number];
 
 /** What of others follows from where one peer goes. */
 export interface Consequences {

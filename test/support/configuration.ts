@@ -110,6 +110,7 @@ export function configuration(
     conntrack: undefined,
     stateDirectory: "/var/lib/ipipoud",
     control: "/run/ipipoud/control.sock",
+    metrics: undefined,
     log: { level: "info", format: "text" },
     onStop: "remove",
     ...over,

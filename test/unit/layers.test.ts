@@ -55,6 +55,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
 /** Packages and the only places that may know them. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   netlink: ["netlink/", "kernel/"],
+  "prom-client": ["daemon/metrics/exposition.ts"],
   "raw-socket": ["kernel/rawsocket.ts"],
   "libsodium-wrappers": ["wire/signatures.ts"],
   yaml: ["config/", "import/write.ts"],

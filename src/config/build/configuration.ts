@@ -37,6 +37,7 @@ export function buildConfiguration(part: FilePart, problems: Problems): Configur
     stateDirectory: part.stateDirectory ?? "/var/lib/ipipoud",
     control,
     log: Object.freeze({ level: part.log?.level ?? "info", format: part.log?.format ?? "text" }),
+    metrics: part.metrics?.listen,
     onStop: part.onStop ?? "remove",
   });
 }

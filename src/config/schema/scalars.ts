@@ -5,6 +5,7 @@
 import {
   bitsOf,
   contains,
+  type Endpoint,
   familyOf,
   type IpAddress,
   ipAddress,
@@ -127,6 +128,27 @@ export function readListen(text: string): Listen | Complaint {
   const name = device === undefined ? undefined : readInterfaceName(device);
   if (name instanceof Complaint) return name;
   return Object.freeze({ address, port, device: name });
+}
+
+const loopback = ipAddress("127.0.0.1");
+
+/** `PORT` or `:PORT`, on this host's loopback alone, or `ADDRESS:PORT` of either family. */
+export function readMetricsListen(text: string): Endpoint | Complaint {
+  const match = /^(\[[^\]]*\]|[^:[\]]*):?([^:]*)$/.exec(/^[0-9]*$/.test(text) ? `:${text}` : text);
+  if (match === null) {
+    return new Complaint("neither PORT nor ADDRESS:PORT", "write 9787, or [2001:db8::1]:9787");
+  }
+  const [, host = "", portText = ""] = match;
+  const address = host === "" ? loopback : parseAddress(host.replace(/^\[(.*)\]$/, "$1"));
+  if (address === undefined) {
+    return new Complaint(
+      "no address to listen at",
+      "write 9787 for this host alone, or 0.0.0.0:9787",
+    );
+  }
+  if (portText === "") return new Complaint("no port", `write ${host}:9787`);
+  const port = readPort(portText);
+  return port instanceof Complaint ? port : Object.freeze({ address, port });
 }
 
 function readPort(text: string): number | Complaint {

@@ -338,9 +338,6 @@ describe("keys", () => {
         `a.yaml:5:7: \`${key}\` is not supported yet by this version (tunnels.t.peers.p.${key}): remove it`,
       ]);
     }
-    assert.deepEqual(complaints({ "a.yaml": `${tunnel()}metrics: null\n` }), [
-      "a.yaml:5:1: `metrics` is not supported yet by this version (metrics): remove it",
-    ]);
   });
 });
 

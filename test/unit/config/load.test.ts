@@ -70,6 +70,7 @@ tunnels:
       stateDirectory: "/var/lib/ipipoud",
       control: "/run/ipipoud/control.sock",
       log: { level: "info", format: "text" },
+      metrics: undefined,
       onStop: "remove",
     });
     const [tunnel] = tunnels;

@@ -68,7 +68,7 @@ describe("jsonSchema", () => {
       Object.entries(node.properties ?? {}).flatMap(([key, { not }]) =>
         not === undefined ? [] : [key],
       );
-    assert.deepEqual(later(root), ["metrics"]);
+    assert.deepEqual(later(root), []);
     assert.deepEqual(later(tunnel), [
       "routes",
       "rules",

@@ -8,6 +8,10 @@ export const projectRoot = resolve(fileURLToPath(new URL("../../../", import.met
 /** Kernels, RAM disks and remembered answers; safe to delete at any time when nothing runs. */
 export const cacheFolder = process.env["IPIPOUD_LAB_CACHE"] ?? "/var/tmp/ipipoud-lab";
 
+/** Programs of Debian's package prometheus; `node test/lab/setup.mjs` puts them there. */
+export const prometheusProgram = (name: "prometheus" | "promtool"): string =>
+  join(cacheFolder, "prometheus", "usr", "bin", name);
+
 /**
  * One virtual machine of each kernel at a time: whoever boots one holds this file (flock(1)). Two make use of
  * two processors, as each has one.

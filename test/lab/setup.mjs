@@ -6,7 +6,16 @@
  *   node test/lab/setup.mjs [--keep-going]     (then type errors are shown but don't stop it)
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -73,6 +82,37 @@ function installPackages() {
   if (!again.ok) fail(`${byHand} failed:\n${again.said}`);
 }
 
+/**
+ * Prometheus is unpacked beside the kernels and not installed: Debian's package would start a server. Where
+ * test/lab/paths.ts looks for it.
+ */
+function fetchPrometheus() {
+  const cache = process.env.IPIPOUD_LAB_CACHE ?? "/var/tmp/ipipoud-lab";
+  const folder = join(cache, "prometheus");
+  if (existsSync(folder)) return;
+  mkdirSync(cache, { recursive: true });
+  const work = mkdtempSync(join(cache, "fetching-prometheus-"));
+  say("downloading prometheus (20 MB, once)");
+  const download = ["-qq", "-o", "APT::Sandbox::User=root", "download", "prometheus"];
+  let done = run("apt-get", download, { cwd: work });
+  if (!done.ok) {
+    say("refreshing apt's package lists");
+    run("apt-get", ["update", "-qq"]);
+    done = run("apt-get", download, { cwd: work });
+  }
+  const deb = readdirSync(work).find((name) => name.endsWith(".deb"));
+  if (!done.ok || deb === undefined) fail(`apt-get download prometheus failed:\n${done.said}`);
+  const unpacked = run("dpkg", ["-x", join(work, deb), join(work, "root")]);
+  if (!unpacked.ok) fail(`dpkg -x ${deb} failed:\n${unpacked.said}`);
+  try {
+    renameSync(join(work, "root"), folder);
+  } catch (error) {
+    // Somebody else was faster.
+    if (!existsSync(folder)) throw error;
+  }
+  rmSync(work, { recursive: true });
+}
+
 /** Whether node_modules holds what the lock file says; npm writes down what it installed. */
 function modulesUpToDate() {
   const read = (name) => JSON.parse(readFileSync(join(root, name), "utf8")).packages;
@@ -123,6 +163,7 @@ function build() {
 }
 
 installPackages();
+fetchPrometheus();
 installModules();
 buildAddon();
 build();

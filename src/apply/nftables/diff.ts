@@ -37,6 +37,10 @@ export function diffRuleset(
     // All that is in it goes with it.
     return [change(table, "remove", gone, undefined, new Map())];
   }
+  if (observed.length === 0) {
+    const sets = setsByName(desired);
+    return desired.map((object) => change(table, "add", object, undefined, sets));
+  }
   const there = new Map(observed.map((object) => [keyOf(object), object]));
   const wanted = new Set<string>();
   const replaced = replacedSets(desired, there);

@@ -16,6 +16,7 @@ import {
   inSet,
   is,
   masked,
+  packetKey,
   rule,
   UDP_HEADER,
   udp,
@@ -117,7 +118,7 @@ function innerSources(tunnel: GateTunnel, peer: GatePeer, otherwise: Rule["expre
     .sort((a, b) => b.prefix.length - a.prefix.length)
     .map(({ prefix, verdict }) => ({ prefix, rule: rule(within(inner.source, prefix), verdict) }));
   if (!many) return rules.map((one) => one.rule);
-  const isOthers = rule(inSet(hostsSet(tunnel.name), inner.source), otherwise);
+  const isOthers = rule(inSet(hostsSet(tunnel.name), packetKey(inner.source)), otherwise);
   return [
     ...rules.filter(({ prefix }) => isHost(prefix)).map((one) => one.rule),
     isOthers,

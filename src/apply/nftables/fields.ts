@@ -67,10 +67,15 @@ export const PORT: Field = { type: "inet_service", bytes: 2 };
 export const VERDICT: Field = { type: "verdict", bytes: 0 };
 export const INTERFACE: Field = { type: "ifname", bytes: 16 };
 
-/** Who sends: outer source and both ports. */
-export const SENDER = [ip.source, udp.ports] as const;
-/** What a packet of data is known by. */
-export const SENDER_AND_INNER = [...SENDER, inner.source] as const;
+/** Fields of a packet that a set is asked for, and the loads that put them into registers. */
+export interface PacketKey {
+  readonly fields: readonly PayloadField[];
+  readonly loads: readonly Expression[];
+}
+
+export function packetKey(...fields: readonly PayloadField[]): PacketKey {
+  return { fields, loads: load(fields) };
+}
 
 export const hexAddress = (address: IpAddress): Hex => toHex(addressBytes(address));
 export const hexPort = (port: number): Hex => hexOf(port, 2);
@@ -152,12 +157,17 @@ function load(fields: readonly PayloadField[]): Expression[] {
   });
 }
 
-export function inSet(set: string, ...fields: readonly PayloadField[]): Expression[] {
-  return [...load(fields), { kind: "lookup", set, from: 0, to: undefined, invert: false }];
+/** Who sends: outer source and both ports. Shared by all rules, so that it is encoded once. */
+export const SENDER = packetKey(ip.source, udp.ports);
+/** What a packet of data is known by. */
+export const SENDER_AND_INNER = packetKey(...SENDER.fields, inner.source);
+
+export function inSet(set: string, { loads }: PacketKey): Expression[] {
+  return [...loads, { kind: "lookup", set, from: 0, to: undefined, invert: false }];
 }
 
-export function verdictMap(map: string, ...fields: readonly PayloadField[]): Expression[] {
-  return [...load(fields), { kind: "lookup", set: map, from: 0, to: "verdict", invert: false }];
+export function verdictMap(map: string, { loads }: PacketKey): Expression[] {
+  return [...loads, { kind: "lookup", set: map, from: 0, to: "verdict", invert: false }];
 }
 
 /** Offset of the checksum in the IP header. */
@@ -170,8 +180,8 @@ export function writeAddress(field: PayloadField, from: number): Expression {
 }
 
 /** The map's data for `field` into the first register. */
-export function fromMap(map: string, ...fields: readonly PayloadField[]): Expression[] {
-  return [...load(fields), { kind: "lookup", set: map, from: 0, to: 0, invert: false }];
+export function fromMap(map: string, { loads }: PacketKey): Expression[] {
+  return [...loads, { kind: "lookup", set: map, from: 0, to: 0, invert: false }];
 }
 
 const verdict = (of: Verdict): Expression[] => [{ kind: "verdict", verdict: of }];
@@ -180,6 +190,8 @@ export const drop: readonly Expression[] = verdict({ code: "drop" });
 export const goTo = (chain: string): Expression[] => verdict({ code: "goto", chain });
 
 /** Connection tracking does not see what is to pass it by. */
-export function bypass(conntrack: "bypass" | "track"): Expression[] {
-  return conntrack === "bypass" ? [{ kind: "notrack" }] : [];
+export function bypass(conntrack: "bypass" | "track"): readonly Expression[] {
+  return conntrack === "bypass" ? NOTRACK : [];
 }
+
+const NOTRACK: readonly Expression[] = [{ kind: "notrack" }];

@@ -71,19 +71,22 @@ export const hostsSet = perTunnel("hosts");
 /** Set: addresses of peers whose bare protocol 4 is dropped though a foreign device takes all others'. */
 export const guardSet = perTunnel("guard");
 
-const PER_TUNNEL = [
-  tunnelChain,
-  plainChain,
-  authenticationChain,
-  fromHub,
-  knownSet,
-  peersMap,
-  endpointsSet,
-  destinationPortMap,
-  realMap,
-  toIds,
-  guardSet,
-];
+/** How the names begin of what one tunnel has. */
+const PER_TUNNEL: ReadonlySet<string> = new Set(
+  [
+    tunnelChain,
+    plainChain,
+    authenticationChain,
+    fromHub,
+    knownSet,
+    peersMap,
+    endpointsSet,
+    destinationPortMap,
+    realMap,
+    toIds,
+    guardSet,
+  ].map((make) => make("")),
+);
 
 /** Chain of a peer that has prefixes. */
 export const peerChain = (tunnel: string, id: number): string => `peer-${toName(tunnel)}-${id}`;
@@ -113,13 +116,9 @@ export function tunnelIn(name: string, make: (tunnel: string) => string): string
 
 /** The tunnel that an object of this name belongs to; null for what belongs to all. */
 export function tunnelOf(name: string): string | null {
-  const peer = inPeerChain(name);
-  if (peer !== undefined) return peer.tunnel;
-  for (const make of PER_TUNNEL) {
-    const tunnel = tunnelIn(name, make);
-    if (tunnel !== undefined) return tunnel;
-  }
-  return null;
+  const start = name.slice(0, name.indexOf("-") + 1);
+  if (PER_TUNNEL.has(start)) return fromName(name.slice(start.length));
+  return inPeerChain(name)?.tunnel ?? null;
 }
 
 function toName(name: string): string {

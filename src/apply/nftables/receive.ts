@@ -30,6 +30,7 @@ import {
   PORT,
   PROTOCOL_IPIP,
   PROTOCOL_UDP,
+  packetKey,
   protocolIs,
   rule,
   SENDER,
@@ -119,7 +120,7 @@ export function receivingObjects(gate: Gate): NftObject[] {
     comment: undefined,
     rules: few
       ? locals.map(({ local, to }) => rule(is(ip.destination, hexAddress(local)), goTo(to)))
-      : [rule(verdictMap(LOCALS, ip.destination))],
+      : [rule(verdictMap(LOCALS, packetKey(ip.destination)))],
   });
   objects.push(...plainMap(gate.plain));
   for (const [local, tunnels] of byLocal) objects.push(...localObjects(gate, local, tunnels));
@@ -144,10 +145,10 @@ function localObjects(gate: Gate, local: IpAddress, tunnels: readonly GateTunnel
     ? tunnels.map(({ port, name }) =>
         rule(isUdp, is(udp.destinationPort, hexPort(port)), goTo(tunnelChain(name))),
       )
-    : [rule(isUdp, verdictMap(portsOf(local), udp.destinationPort))];
+    : [rule(isUdp, verdictMap(portsOf(local), packetKey(udp.destinationPort)))];
   const isIpip = protocolIs(PROTOCOL_IPIP);
   const plain = gate.plain.some((one) => one.local === local)
-    ? [rule(isIpip, verdictMap(PLAIN, ip.source, ip.destination))]
+    ? [rule(isIpip, verdictMap(PLAIN, packetKey(ip.source, ip.destination)))]
     : [];
   return [...ports, chain(toLocal(local), [...doors, ...plain, ...guard(gate, local, tunnels)])];
 }
@@ -158,7 +159,9 @@ function guard(gate: Gate, local: IpAddress, tunnels: readonly GateTunnel[]): Ru
   const foreign = gate.foreignIpip.filter((device) => covers(device.local, local));
   // From anyone: what comes from our peers' addresses would find our devices, the rest finds theirs.
   if (tunnels.length > 0 && tunnels.every((tunnel) => needsOf(gate, tunnel).guard)) {
-    return tunnels.map(({ name }) => rule(isIpip, inSet(guardSet(name), ip.source), drop));
+    return tunnels.map(({ name }) =>
+      rule(isIpip, inSet(guardSet(name), packetKey(ip.source)), drop),
+    );
   }
   const remotes = foreign.flatMap(({ remote }) => (remote === undefined ? [] : [remote]));
   return [
@@ -198,7 +201,7 @@ function standInObjects({ tunnels }: Gate): NftObject[] {
       ...{ data: hexAddress(standIn), timeout: 0, expires: undefined, counter: undefined },
     });
   }
-  const standIn = fromMap(STAND_INS, ip.destination, udp.destinationPort);
+  const standIn = fromMap(STAND_INS, packetKey(ip.destination, udp.destinationPort));
   objects.push({
     kind: "chain",
     name: TRANSLATE,
@@ -214,17 +217,18 @@ export function tunnelChains(
   gate: Gate,
   tunnel: GateTunnel,
   needs = needsOf(gate, tunnel),
+  shared = new SharedRules(gate),
 ): Chain[] {
   const { name } = tunnel;
   const rules: Rule[] = [];
   if (needs.exact) {
-    const known = inSet(knownSet(name), ...SENDER_AND_INNER);
+    const known = inSet(knownSet(name), SENDER_AND_INNER);
     rules.push(rule(known, acceptData(tunnel)));
   }
-  if (needs.prefixes) rules.push(rule(verdictMap(peersMap(name), ...SENDER)));
+  if (needs.prefixes) rules.push(rule(verdictMap(peersMap(name), SENDER)));
   rules.push(rule(needs.authentications ? goTo(authenticationChain(name)) : drop));
   const chains = [chain(tunnelChain(name), rules)];
-  if (needs.authentications) chains.push(authenticationsOf(gate, tunnel));
+  if (needs.authentications) chains.push(authenticationsOf(tunnel, shared));
   return chains;
 }
 
@@ -232,42 +236,83 @@ export function tunnelChains(
  * What is no accepted data. An authentication is known by its length alone: it is smaller than any
  * underlay's MTU, so it never is a fragment, and none comes out of a tunnel of ours.
  */
-function authenticationsOf(gate: Gate, tunnel: GateTunnel): Chain {
-  const fromTunnel: Expression[] = [
-    { kind: "meta", key: NFT_META_IIFNAME, to: 0 },
-    { kind: "lookup", set: TUNNELS, from: 0, to: undefined, invert: false },
-  ];
+function authenticationsOf(tunnel: GateTunnel, shared: SharedRules): Chain {
   return chain(authenticationChain(tunnel.name), [
-    rule(fromTunnel, drop),
-    rule(isFragment, drop),
-    ...tunnel.authentications.flatMap((authentication) => oneLength(gate, tunnel, authentication)),
-    ...repliesOf(gate, tunnel),
+    DROP_FROM_TUNNEL,
+    DROP_FRAGMENT,
+    ...tunnel.authentications.flatMap((one) => oneLength(tunnel, one, shared)),
+    ...repliesOf(tunnel, shared),
     ...longerOf(tunnel),
-    rule(drop),
+    DROP,
   ]);
 }
 
+const DROP = rule(drop);
+const DROP_FRAGMENT = rule(isFragment, drop);
+const DROP_FROM_TUNNEL = rule(
+  [
+    { kind: "meta", key: NFT_META_IIFNAME, to: 0 },
+    { kind: "lookup", set: TUNNELS, from: 0, to: undefined, invert: false },
+  ],
+  drop,
+);
+
 function oneLength(
-  gate: Gate,
   { name, conntrack }: GateTunnel,
   { payload, timed }: AuthenticationLength,
+  shared: SharedRules,
 ): Rule[] {
-  const length = is(udp.length, hexOf(payload + UDP_HEADER, 2));
-  const known = inSet(endpointsSet(name), ...SENDER);
+  const known = inSet(endpointsSet(name), SENDER);
   return [
-    rule(length, known, bypass(conntrack), queued(gate)),
-    rule(length, bypass(conntrack), goTo(timed ? EPOCHS : STRANGERS)),
+    rule(shared.length(payload), known, shared.look(conntrack)),
+    shared.stranger(payload, timed, conntrack),
   ];
 }
 
 /** From a peer's endpoint, or from nobody. */
-function repliesOf(gate: Gate, { name, conntrack, authentications, replies }: GateTunnel): Rule[] {
-  const known = inSet(endpointsSet(name), ...SENDER);
+function repliesOf(
+  { name, conntrack, authentications, replies }: GateTunnel,
+  shared: SharedRules,
+): Rule[] {
+  const known = inSet(endpointsSet(name), SENDER);
   return replies
     .filter((length) => !authentications.some(({ payload }) => payload === length))
-    .map((length) =>
-      rule(is(udp.length, hexOf(length + UDP_HEADER, 2)), known, bypass(conntrack), queued(gate)),
+    .map((length) => rule(shared.length(length), known, shared.look(conntrack)));
+}
+
+/** What is the same in the rules of many tunnels is one object, which is made and encoded once. */
+export class SharedRules {
+  readonly #gate: Gate;
+  readonly #lengths = new Map<number, readonly Expression[]>();
+  readonly #looks = new Map<GateTunnel["conntrack"], readonly Expression[]>();
+  readonly #strangers = new Map<string, Rule>();
+
+  constructor(gate: Gate) {
+    this.#gate = gate;
+  }
+
+  /** A UDP payload of so many bytes. */
+  length(payload: number): readonly Expression[] {
+    return made(this.#lengths, payload, () => is(udp.length, hexOf(payload + UDP_HEADER, 2)));
+  }
+
+  look(conntrack: GateTunnel["conntrack"]): readonly Expression[] {
+    return made(this.#looks, conntrack, () => [...bypass(conntrack), ...queued(this.#gate)]);
+  }
+
+  stranger(payload: number, timed: boolean, conntrack: GateTunnel["conntrack"]): Rule {
+    return made(this.#strangers, `${payload} ${timed} ${conntrack}`, () =>
+      rule(this.length(payload), bypass(conntrack), goTo(timed ? EPOCHS : STRANGERS)),
     );
+  }
+}
+
+function made<K, V>(all: Map<K, V>, key: K, make: () => V): V {
+  const before = all.get(key);
+  if (before !== undefined) return before;
+  const now = make();
+  all.set(key, now);
+  return now;
 }
 
 /**

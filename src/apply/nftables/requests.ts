@@ -6,6 +6,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { deleteChain, newChain } from "../../kernel/nftables/chain.ts";
 import { deleteElements, elementBytes, newElements } from "../../kernel/nftables/element.ts";
+import { ExpressionEncoder } from "../../kernel/nftables/expression.ts";
 import type {
   Chain,
   Element,
@@ -49,14 +50,15 @@ function groups(table: TableName, changes: readonly NftChange[]): Group[] {
   each(sorted.tables, (object) => newTable(table.family, object));
   each(sorted.newSets, (set) => newSet(table, set));
   each(sorted.newChains, (chain) => newChain(table, chain));
-  const replacement = replace(table, sorted);
+  const encoder = new ExpressionEncoder();
+  const replacement = replace(table, sorted, encoder);
   if (replacement.length > 0) all.push(replacement);
   // A chain's rules go and come in one transaction: an empty chain would let packets through.
-  for (const chain of sorted.newChains) all.push(rules(table, chain));
+  for (const chain of sorted.newChains) all.push(rules(table, chain, encoder));
   for (const { chain } of sorted.changedChains.filter(
     (changed) => !isInReplacement(changed, sorted),
   )) {
-    all.push([flushChain(table, chain.name), ...rules(table, chain)]);
+    all.push([flushChain(table, chain.name), ...rules(table, chain, encoder)]);
   }
   all.push(...removeElements(table, sorted.goneElements));
   all.push(...changeElements(table, sorted.changedElements));
@@ -135,7 +137,7 @@ const closed: Rule = {
 };
 
 /** Sets that are replaced, base chains that are hooked elsewhere, and all rules that stand in their way. */
-function replace(table: TableName, sorted: Sorted): Request[] {
+function replace(table: TableName, sorted: Sorted, encoder: ExpressionEncoder): Request[] {
   const involved = sorted.changedChains.filter((changed) => isInReplacement(changed, sorted));
   const moved = involved.filter(isMoved);
   const names = new Set(sorted.changedSets.map(({ name }) => name));
@@ -145,7 +147,7 @@ function replace(table: TableName, sorted: Sorted): Request[] {
     ...leaving.flatMap(({ name }) => [flushChain(table, name), newRule(table, name, closed)]),
     ...sorted.changedSets.flatMap((set) => [deleteSet(table, set.name), newSet(table, set)]),
     ...moved.flatMap(({ chain }) => [deleteChain(table, chain.name), newChain(table, chain)]),
-    ...involved.flatMap(({ chain }) => rules(table, chain)),
+    ...involved.flatMap(({ chain }) => rules(table, chain, encoder)),
   ];
 }
 
@@ -165,8 +167,8 @@ function uses({ rules }: Chain, sets: ReadonlySet<string>): boolean {
   );
 }
 
-function rules(table: TableName, chain: Chain): Request[] {
-  return chain.rules.map((rule) => newRule(table, chain.name, rule));
+function rules(table: TableName, chain: Chain, encoder: ExpressionEncoder): Request[] {
+  return chain.rules.map((rule) => newRule(table, chain.name, rule, encoder));
 }
 
 /** One that could have expired meanwhile is added first: removing what is not there fails the batch. */

@@ -5,7 +5,7 @@ import type { Gate, GateTunnel } from "../../plan/gate.ts";
 import { hostElement, peerObjects } from "./elements.ts";
 import { OWNER_COMMENT } from "./names.ts";
 import { plainObjects } from "./plain.ts";
-import { clockChains, receivingObjects, tunnelChains } from "./receive.ts";
+import { clockChains, receivingObjects, SharedRules, tunnelChains } from "./receive.ts";
 import { sendingObjects } from "./send.ts";
 import { hostsOf, needsOf, tunnelSets } from "./sets.ts";
 
@@ -24,9 +24,10 @@ export function ruleset(gate: Gate): NftObject[] {
     ...sendingObjects(gate),
   ];
   for (const tunnel of gate.plain) objects.push(...plainObjects(tunnel));
+  const shared = new SharedRules(gate);
   for (const tunnel of gate.tunnels) {
     const needs = needsOf(gate, tunnel);
-    objects.push(...tunnelSets(gate, tunnel, needs), ...tunnelChains(gate, tunnel, needs));
+    objects.push(...tunnelSets(gate, tunnel, needs), ...tunnelChains(gate, tunnel, needs, shared));
     if (needs.hosts) for (const host of hostsOf(tunnel)) objects.push(hostElement(tunnel, host));
     for (const peer of tunnel.peers) {
       for (const object of peerObjects(gate, tunnel, peer, needs)) objects.push(object);

@@ -22,6 +22,7 @@ import {
   is,
   PORT,
   PROTOCOL_UDP,
+  packetKey,
   protocolIs,
   rule,
   udp,
@@ -55,7 +56,7 @@ export function sendingObjects(gate: Gate): NftObject[] {
             goTo(fromHub(tunnel.name)),
           ),
         )
-      : [rule(isUdp, verdictMap(HUBS, ip.source, udp.sourcePort))],
+      : [rule(isUdp, verdictMap(HUBS, packetKey(ip.source, udp.sourcePort)))],
   };
   const map: NftObject[] = few
     ? []
@@ -74,7 +75,7 @@ function sendingChains(tunnel: GateTunnel): Chain[] {
     return [chain(fromHub(tunnel.name), [rule(letOut(tunnel, tunnel.standIn !== undefined))])];
   }
   const port = writePort(tunnel);
-  const real = [...fromMap(realMap(tunnel.name), ip.destination), writeAddress(ip.destination, 0)];
+  const real = [...fromMap(realMap(tunnel.name), DESTINATION), writeAddress(ip.destination, 0)];
   const isId = is(ip.destination, hexAddress(CLASS_E.address), "gte");
   // A destination without an element is a peer that has no proof now: nothing leaves for it.
   return [
@@ -105,9 +106,11 @@ function letOut(tunnel: GateTunnel, rerouted: boolean): Expression[] {
   return [...expressions, ...bypass(conntrack), ...accept];
 }
 
+const DESTINATION = packetKey(ip.destination);
+
 function writePort(tunnel: GateTunnel): Expression[] {
   return [
-    ...fromMap(destinationPortMap(tunnel.name), ip.destination),
+    ...fromMap(destinationPortMap(tunnel.name), DESTINATION),
     {
       kind: "payload-write",
       ...udp.destinationPort,

@@ -1,12 +1,20 @@
 /** The sets and maps of our table, and which of a tunnel's it needs. */
 import type { Hex } from "../../kernel/nftables/data.ts";
-import type { PayloadField } from "../../kernel/nftables/expressions/payload.ts";
 import type { StatefulExpression } from "../../kernel/nftables/expressions/stateful.ts";
 import type { Field, NftSet } from "../../kernel/nftables/objects.ts";
 import { plainUserdata, typeofUserdata } from "../../kernel/nftables/typeof.ts";
 import { type IpAddress, isHost } from "../../net/address.ts";
 import type { Gate, GatePeer, GateTunnel } from "../../plan/gate.ts";
-import { ADDRESS, INTERFACE, ip, PORT, SENDER, SENDER_AND_INNER, VERDICT } from "./fields.ts";
+import {
+  ADDRESS,
+  INTERFACE,
+  ip,
+  type PacketKey,
+  PORT,
+  SENDER,
+  SENDER_AND_INNER,
+  VERDICT,
+} from "./fields.ts";
 import { knownLimit } from "./limits.ts";
 import {
   destinationPortMap,
@@ -40,15 +48,40 @@ export function set(name: string, key: readonly Field[], options: Options = {}):
 /** A key of several fields of the packet, some without a name. */
 export function setOf(
   name: string,
-  fields: readonly PayloadField[],
-  options: Options = {},
+  { key, userdata }: TypeofKey,
+  options: Omit<Options, "data"> = {},
 ): NftSet {
-  // Raw fields are integers to nft.
-  const key = fields.map((field): Field => (field === ip.source ? ADDRESS : RAW));
-  return make(name, key, typeofUserdata(fields, options.data !== undefined), options);
+  return make(name, key, userdata, options);
+}
+
+/** A verdict map with such a key. */
+export function verdictsBy(
+  name: string,
+  { key, verdictUserdata }: TypeofKey,
+  options: Omit<Options, "data"> = {},
+): NftSet {
+  return make(name, key, verdictUserdata, { ...options, data: VERDICT });
+}
+
+/** Reckoned once: there are three sets for each tunnel. */
+interface TypeofKey {
+  readonly key: readonly Field[];
+  readonly userdata: Hex;
+  readonly verdictUserdata: Hex;
+}
+
+function typeofKey({ fields }: PacketKey): TypeofKey {
+  return {
+    // Raw fields are integers to nft.
+    key: fields.map((field) => (field === ip.source ? ADDRESS : RAW)),
+    userdata: typeofUserdata(fields, false),
+    verdictUserdata: typeofUserdata(fields, true),
+  };
 }
 
 const RAW: Field = { type: "integer", bytes: 4 };
+const BY_SENDER = typeofKey(SENDER);
+const BY_SENDER_AND_INNER = typeofKey(SENDER_AND_INNER);
 
 function make(name: string, key: readonly Field[], userdata: Hex, options: Options): NftSet {
   const timeouts = options.timeouts ?? false;
@@ -132,15 +165,15 @@ export function tunnelSets(gate: Gate, tunnel: GateTunnel, needs: Needs): NftSet
   const sets: NftSet[] = [];
   if (needs.exact) {
     const options = { size: addresses, timeouts, expressions: counter };
-    sets.push(setOf(knownSet(name), SENDER_AND_INNER, options));
+    sets.push(setOf(knownSet(name), BY_SENDER_AND_INNER, options));
   }
   if (needs.prefixes) {
     const options = { size: peers.length - exact.length, timeouts, expressions: counter };
-    sets.push(setOf(peersMap(name), SENDER, { ...options, data: VERDICT }));
+    sets.push(verdictsBy(peersMap(name), BY_SENDER, options));
   }
   if (needs.authentications) {
     const expressions = [knownLimit(gate.queue.ratePerSource)];
-    sets.push(setOf(endpointsSet(name), SENDER, { ...each, expressions }));
+    sets.push(setOf(endpointsSet(name), BY_SENDER, { ...each, expressions }));
   }
   if (needs.hub) {
     sets.push(set(destinationPortMap(name), [ADDRESS], { ...each, data: PORT }));

@@ -112,12 +112,28 @@ const expression: AttributeType<Expression> = {
 const ITEM = table({ item: attr(NFTA_LIST_ELEM, encoded, "NFTA_LIST_ELEM") });
 
 /**
- * What {@link expressions} writes, made from the inside out: each expression is encoded once, not again
- * for the length of everything around it.
+ * Writes what {@link expressions} reads, from the inside out: each expression is encoded once, not again
+ * for the length of everything around it, and one that several lists share not again for each of them.
  */
-export function encodeExpressions(list: readonly Expression[]): Buffer {
-  const items = list.map((one) => ITEM.encode({ item: EXPRESSION_VALUES.encode(valuesOf(one)) }));
-  return Buffer.concat(items);
+export class ExpressionEncoder {
+  readonly #items = new Map<Expression, Buffer>();
+  readonly #lists = new Map<readonly Expression[], Buffer>();
+
+  encode(list: readonly Expression[]): Buffer {
+    const before = this.#lists.get(list);
+    if (before !== undefined) return before;
+    const encoded = Buffer.concat(list.map((one) => this.#item(one)));
+    this.#lists.set(list, encoded);
+    return encoded;
+  }
+
+  #item(one: Expression): Buffer {
+    const before = this.#items.get(one);
+    if (before !== undefined) return before;
+    const item = ITEM.encode({ item: EXPRESSION_VALUES.encode(valuesOf(one)) });
+    this.#items.set(one, item);
+    return item;
+  }
 }
 
 export const expressions = listOf(attr(NFTA_LIST_ELEM, expression, "NFTA_LIST_ELEM"));

@@ -11,7 +11,7 @@ import {
   NFTA_RULE_TABLE,
   NFTA_RULE_USERDATA,
 } from "./constants.ts";
-import { encodeExpressions, expressions } from "./expression.ts";
+import { ExpressionEncoder, expressions } from "./expression.ts";
 import { dumpRequest, familyOf, HEADER_BYTES, numberOf, request } from "./message.ts";
 import type { Rule, TableName } from "./objects.ts";
 import { required } from "./required.ts";
@@ -31,8 +31,13 @@ const NEW_RULE = table({
 });
 
 /** At the end of its chain. */
-export function newRule(table: TableName, chain: string, rule: Rule): Request {
-  const expressions = encodeExpressions(rule.expressions);
+export function newRule(
+  table: TableName,
+  chain: string,
+  rule: Rule,
+  encoder = new ExpressionEncoder(),
+): Request {
+  const expressions = encoder.encode(rule.expressions);
   const payload = NEW_RULE.encode(
     { table: table.name, chain, expressions, comment: rule.comment },
     HEADER_BYTES,

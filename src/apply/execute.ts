@@ -1,5 +1,5 @@
 /** Carries steps out. The only file that changes the kernel; `--check` can't reach it. */
-import { devicesOf } from "../kernel/devices.ts";
+import { devicesOf, devicesWith } from "../kernel/devices.ts";
 import { FOU_GENL_NAME } from "../kernel/fou.ts";
 import { findFamily, type GenericFamily } from "../kernel/genetlink.ts";
 import { dumpLinks } from "../kernel/link.ts";
@@ -50,14 +50,15 @@ async function executeSteps(sockets: Sockets, steps: readonly Step[]): Promise<u
         ({ resource: { tunnel } }) => tunnel === null || !broken.has(tunnel),
       );
       try {
-        if (isLink && first.action === "add")
-          await makeLinks(sockets.route, linksOf(whole), devices);
-        else for (const one of await executeRun(sockets, whole, devices, fou)) note(one);
+        if (isLink && first.action === "add") {
+          devices = devicesWith(devices, await makeLinks(sockets.route, linksOf(whole), devices));
+        } else for (const one of await executeRun(sockets, whole, devices, fou)) note(one);
       } catch (error) {
         for (const { resource } of whole) note({ tunnel: resource.tunnel, error });
+        if (isLink) devices = await readDevices(sockets);
       }
     }
-    if (isLink && first.action !== "change") devices = await readDevices(sockets);
+    if (isLink && first.action === "remove") devices = await readDevices(sockets);
   }
   return [...broken.values()];
 

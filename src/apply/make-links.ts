@@ -28,17 +28,21 @@ const ATTEMPTS = 5;
 
 const TAKEN: ReadonlySet<string> = new Set(["EEXIST", "EBUSY"]);
 
-/** Throws the first refusal; devices of the same call may stand then. */
+/** Gives the index of each by its name. Throws the first refusal; devices of the same call may stand then. */
 export async function makeLinks(
   route: Pick<Netlink, "requestAll" | "dump">,
   links: readonly LinkResource[],
   devices: Devices,
   chooseIndex: (devices: Devices) => number = freeIndex,
-): Promise<void> {
+): Promise<Map<string, number>> {
+  const made = new Map<string, number>();
   for (let first = 0; first < links.length; first += LINKS_AT_ONCE) {
     const some = links.slice(first, first + LINKS_AT_ONCE);
-    await makeSome(route, some, devices, chooseIndex);
+    for (const [name, index] of await makeSome(route, some, devices, chooseIndex)) {
+      made.set(name, index);
+    }
   }
+  return made;
 }
 
 async function makeSome(
@@ -46,7 +50,8 @@ async function makeSome(
   links: readonly LinkResource[],
   before: Devices,
   chooseIndex: (devices: Devices) => number,
-): Promise<void> {
+): Promise<Map<string, number>> {
+  const indexes = new Map<string, number>();
   let devices = before;
   let left = links;
   for (let attempt = 1; left.length > 0; attempt++) {
@@ -55,6 +60,7 @@ async function makeSome(
       let index = chooseIndex(devices);
       while (chosen.has(index)) index = chooseIndex(devices);
       chosen.add(index);
+      indexes.set(link.spec.name, index);
       return { link, index, requests: linkRequests(link, devices, index) };
     });
     const results = await route.requestAll(made.flatMap(({ requests }) => requests));
@@ -65,7 +71,7 @@ async function makeSome(
       const error = errors.find((one) => one !== undefined);
       return error === undefined ? [] : [{ link, index, error }];
     });
-    if (refused.length === 0) return;
+    if (refused.length === 0) break;
     devices = devicesOf(await route.dump(dumpLinks(false)));
     for (const one of refused) {
       if (attempt === ATTEMPTS || !isIndexTaken(one, devices)) throw one.error;
@@ -74,6 +80,7 @@ async function makeSome(
     await route.requestAll(refused.map(({ index }) => setLinkAlias(index, "")));
     left = refused.map(({ link }) => link);
   }
+  return indexes;
 }
 
 /** EEXIST stands for a name, an index and a pair of addresses alike. */

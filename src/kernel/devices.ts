@@ -15,3 +15,12 @@ export function devicesOf(dump: readonly Message[]): Devices {
   }
   return { index: (name) => byName.get(name), name: (index) => byIndex.get(index) };
 }
+
+/** The same and these, by name. */
+export function devicesWith(devices: Devices, made: ReadonlyMap<string, number>): Devices {
+  const names = new Map([...made].map(([name, index]) => [index, name]));
+  return {
+    index: (name) => made.get(name) ?? devices.index(name),
+    name: (index) => names.get(index) ?? devices.name(index),
+  };
+}

@@ -12,6 +12,7 @@ import {
   familyOf,
   formatPrefix,
   type IpAddress,
+  writeAddress,
 } from "../net/address.ts";
 import type { Devices, Route, RouteType } from "../net/objects.ts";
 import {
@@ -89,8 +90,8 @@ const via: AttributeType<IpAddress> = {
   nested: false,
   size: (gateway) => 2 + bitsOf(familyOf(gateway)) / 8,
   write: (gateway, into, at) => {
-    writeU16(into, familyNumber(familyOf(gateway)), at);
-    into.set(addressBytes(gateway), at + 2);
+    const address = writeU16(into, familyNumber(familyOf(gateway)), at);
+    return writeAddress(gateway, into, address);
   },
   read: (bytes) => {
     const family = bytes.length < 2 ? 0 : readU16(bytes, 0);

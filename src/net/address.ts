@@ -51,16 +51,17 @@ export function addressBytes(address: IpAddress): Buffer {
 }
 
 /** Writes these bytes. */
-export function writeAddress(address: IpAddress, into: Uint8Array, at: number): void {
+export function writeAddress(address: IpAddress, into: Uint8Array, at: number): number {
   if (familyOf(address) === "ipv6") {
     into.set(ipv6Bytes(address), at);
-    return;
+    return at + 16;
   }
   const number = ipv4Number(address);
   into[at] = number >>> 24;
   into[at + 1] = number >>> 16;
   into[at + 2] = number >>> 8;
   into[at + 3] = number;
+  return at + 4;
 }
 
 /** The address in 4 or 16 bytes of network order; undefined for any other length. */

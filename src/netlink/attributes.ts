@@ -42,8 +42,8 @@ export interface AttributeType<T> {
   readonly nested: boolean;
   /** Bytes that the value takes, without header and padding. */
   size(value: T): number;
-  /** Writes exactly size(value) bytes. */
-  write(value: T, into: Buffer, at: number): void;
+  /** Writes exactly size(value) bytes, and gives the offset behind them. */
+  write(value: T, into: Buffer, at: number): number;
   /** Throws {@link MalformedMessage}, without a path. The bytes may be kept: nobody writes to them again. */
   read(bytes: Buffer): T;
 }
@@ -118,12 +118,13 @@ export class AttributeTable<S extends Shape> {
     return total;
   }
 
-  write(values: Values<S>, into: Buffer, at: number): void {
+  write(values: Values<S>, into: Buffer, at: number): number {
     let offset = at;
     for (const key in values) {
       const value: unknown = values[key];
       if (value !== undefined) offset = writeAttribute(this.#attribute(key), value, into, offset);
     }
+    return offset;
   }
 
   #attribute(key: string): Attribute<unknown> {
@@ -172,11 +173,10 @@ function attributeSize<T>(attribute: Attribute<T>, value: T): number {
 /** Gives the offset after the attribute and its padding. The padding is zero already. */
 function writeAttribute<T>(attribute: Attribute<T>, value: T, into: Buffer, at: number): number {
   const { type, number } = attribute;
-  const size = type.size(value);
-  writeU16(into, HEADER + size, at);
+  const end = type.write(value, into, at + HEADER);
+  writeU16(into, end - at, at);
   writeU16(into, type.nested ? number | NLA_F_NESTED : number, at + 2);
-  type.write(value, into, at + HEADER);
-  return at + HEADER + padded(size);
+  return at + padded(end - at);
 }
 
 function readAttribute<T>(attribute: Attribute<T>, payload: Buffer): T {
@@ -195,7 +195,7 @@ function want(bytes: Buffer, size: number): Buffer {
 /** A value of a fixed number of bytes. */
 function fixed<T>(
   size: number,
-  write: (value: T, into: Buffer, at: number) => unknown,
+  write: (value: T, into: Buffer, at: number) => number,
   read: (bytes: Buffer) => T,
 ): AttributeType<T> {
   return { nested: false, size: () => size, write, read: (bytes) => read(want(bytes, size)) };
@@ -215,19 +215,16 @@ export function readS32(bytes: Buffer, at: number): number {
   return LITTLE ? bytes.readInt32LE(at) : bytes.readInt32BE(at);
 }
 
-export function writeU16(into: Buffer, value: number, at: number): void {
-  if (LITTLE) into.writeUInt16LE(value, at);
-  else into.writeUInt16BE(value, at);
+export function writeU16(into: Buffer, value: number, at: number): number {
+  return LITTLE ? into.writeUInt16LE(value, at) : into.writeUInt16BE(value, at);
 }
 
-export function writeU32(into: Buffer, value: number, at: number): void {
-  if (LITTLE) into.writeUInt32LE(value, at);
-  else into.writeUInt32BE(value, at);
+export function writeU32(into: Buffer, value: number, at: number): number {
+  return LITTLE ? into.writeUInt32LE(value, at) : into.writeUInt32BE(value, at);
 }
 
-export function writeS32(into: Buffer, value: number, at: number): void {
-  if (LITTLE) into.writeInt32LE(value, at);
-  else into.writeInt32BE(value, at);
+export function writeS32(into: Buffer, value: number, at: number): number {
+  return LITTLE ? into.writeInt32LE(value, at) : into.writeInt32BE(value, at);
 }
 
 export const u8 = fixed<number>(
@@ -290,9 +287,7 @@ export const u64be = fixed<bigint>(
 export const string: AttributeType<string> = {
   nested: false,
   size: (value) => Buffer.byteLength(value) + 1,
-  write: (value, into, at) => {
-    into.write(value, at);
-  },
+  write: (value, into, at) => at + into.write(value, at) + 1,
   read: (bytes) => {
     const end = bytes.indexOf(0);
     return bytes.toString("utf8", 0, end < 0 ? bytes.length : end);
@@ -303,7 +298,7 @@ export const string: AttributeType<string> = {
 export const text: AttributeType<string> = {
   nested: false,
   size: (value) => Buffer.byteLength(value),
-  write: string.write,
+  write: (value, into, at) => at + into.write(value, at),
   read: string.read,
 };
 
@@ -311,7 +306,10 @@ export const text: AttributeType<string> = {
 export const bytes: AttributeType<Uint8Array> = {
   nested: false,
   size: (value) => value.length,
-  write: (value, into, at) => into.set(value, at),
+  write: (value, into, at) => {
+    into.set(value, at);
+    return at + value.length;
+  },
   read: (payload) => payload,
 };
 
@@ -322,7 +320,10 @@ export const bytes: AttributeType<Uint8Array> = {
 export const encoded: AttributeType<Buffer> = {
   nested: true,
   size: (value) => value.length,
-  write: (value, into, at) => into.set(value, at),
+  write: (value, into, at) => {
+    into.set(value, at);
+    return at + value.length;
+  },
   read: (payload) => payload,
 };
 
@@ -330,7 +331,7 @@ export const encoded: AttributeType<Buffer> = {
 export const flag: AttributeType<true> = {
   nested: false,
   size: () => 0,
-  write: () => {},
+  write: (_, __, at) => at,
   read: () => true,
 };
 
@@ -363,6 +364,7 @@ export function listOf<T>(item: Attribute<T>): AttributeType<readonly T[]> {
     write: (values, into, at) => {
       let offset = at;
       for (const value of values) offset = writeAttribute(item, value, into, offset);
+      return offset;
     },
     read: (payload) => {
       const values: T[] = [];

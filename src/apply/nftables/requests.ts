@@ -48,9 +48,9 @@ function groups(table: TableName, changes: readonly NftChange[]): Group[] {
     for (const object of objects) all.push([make(object)]);
   };
   each(sorted.tables, (object) => newTable(table.family, object));
-  each(sorted.newSets, (set) => newSet(table, set));
-  each(sorted.newChains, (chain) => newChain(table, chain));
   const encoder = new ExpressionEncoder();
+  each(sorted.newSets, (set) => newSet(table, set, encoder));
+  each(sorted.newChains, (chain) => newChain(table, chain));
   const replacement = replace(table, sorted, encoder);
   if (replacement.length > 0) all.push(replacement);
   // A chain's rules go and come in one transaction: an empty chain would let packets through.
@@ -145,7 +145,10 @@ function replace(table: TableName, sorted: Sorted, encoder: ExpressionEncoder): 
   return [
     ...involved.map(({ chain }) => flushChain(table, chain.name)),
     ...leaving.flatMap(({ name }) => [flushChain(table, name), newRule(table, name, closed)]),
-    ...sorted.changedSets.flatMap((set) => [deleteSet(table, set.name), newSet(table, set)]),
+    ...sorted.changedSets.flatMap((set) => [
+      deleteSet(table, set.name),
+      newSet(table, set, encoder),
+    ]),
     ...moved.flatMap(({ chain }) => [deleteChain(table, chain.name), newChain(table, chain)]),
     ...involved.flatMap(({ chain }) => rules(table, chain, encoder)),
   ];

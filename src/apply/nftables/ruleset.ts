@@ -7,7 +7,7 @@ import { OWNER_COMMENT } from "./names.ts";
 import { plainObjects } from "./plain.ts";
 import { clockChains, receivingObjects, SharedRules, tunnelChains } from "./receive.ts";
 import { sendingObjects } from "./send.ts";
-import { hostsOf, needsOf, tunnelSets } from "./sets.ts";
+import { hostsOf, needsOf, setExpressions, tunnelSets } from "./sets.ts";
 
 export type { NftObject } from "../../kernel/nftables/objects.ts";
 export { peerObjects } from "./elements.ts";
@@ -25,9 +25,13 @@ export function ruleset(gate: Gate): NftObject[] {
   ];
   for (const tunnel of gate.plain) objects.push(...plainObjects(tunnel));
   const shared = new SharedRules(gate);
+  const expressions = setExpressions(gate);
   for (const tunnel of gate.tunnels) {
     const needs = needsOf(gate, tunnel);
-    objects.push(...tunnelSets(gate, tunnel, needs), ...tunnelChains(gate, tunnel, needs, shared));
+    objects.push(
+      ...tunnelSets(tunnel, needs, expressions),
+      ...tunnelChains(gate, tunnel, needs, shared),
+    );
     if (needs.hosts) for (const host of hostsOf(tunnel)) objects.push(hostElement(tunnel, host));
     for (const peer of tunnel.peers) {
       for (const object of peerObjects(gate, tunnel, peer, needs)) objects.push(object);

@@ -153,27 +153,37 @@ export function covers(foreign: string, local: string): boolean {
   return foreign === local || foreign === "0.0.0.0";
 }
 
-export function tunnelSets(gate: Gate, tunnel: GateTunnel, needs: Needs): NftSet[] {
+interface SetExpressions {
+  readonly counters: readonly StatefulExpression[];
+  readonly limits: readonly StatefulExpression[];
+}
+
+export function setExpressions({ counters, queue }: Gate): SetExpressions {
+  return {
+    counters: counters ? [{ kind: "counter", packets: 0n, bytes: 0n }] : [],
+    limits: [knownLimit(queue.ratePerSource)],
+  };
+}
+
+/** @param shared Expressions of all tunnels' sets. */
+export function tunnelSets(tunnel: GateTunnel, needs: Needs, shared: SetExpressions): NftSet[] {
   const { name, peers } = tunnel;
   const timeouts = peers.some(({ lifetime }) => lifetime > 0);
-  const counter: StatefulExpression[] = gate.counters
-    ? [{ kind: "counter", packets: 0n, bytes: 0n }]
-    : [];
   const exact = peers.filter(isExact);
   const addresses = exact.reduce((total, { inner }) => total + inner.length, 0);
   const each = { size: peers.length, timeouts };
   const sets: NftSet[] = [];
   if (needs.exact) {
-    const options = { size: addresses, timeouts, expressions: counter };
+    const options = { size: addresses, timeouts, expressions: shared.counters };
     sets.push(setOf(knownSet(name), BY_SENDER_AND_INNER, options));
   }
   if (needs.prefixes) {
-    const options = { size: peers.length - exact.length, timeouts, expressions: counter };
+    const options = { size: peers.length - exact.length, timeouts, expressions: shared.counters };
     sets.push(verdictsBy(peersMap(name), BY_SENDER, options));
   }
   if (needs.authentications) {
-    const expressions = [knownLimit(gate.queue.ratePerSource)];
-    sets.push(setOf(endpointsSet(name), BY_SENDER, { ...each, expressions }));
+    const options = { ...each, expressions: shared.limits };
+    sets.push(setOf(endpointsSet(name), BY_SENDER, options));
   }
   if (needs.hub) {
     sets.push(set(destinationPortMap(name), [ADDRESS], { ...each, data: PORT }));

@@ -2,7 +2,6 @@
 import {
   type AttributeType,
   attr,
-  bytes,
   MalformedMessage,
   nested,
   s32be,
@@ -36,8 +35,15 @@ const VERDICT = table({
   chain: attr(NFTA_VERDICT_CHAIN, string, "NFTA_VERDICT_CHAIN"),
 });
 
+const hex: AttributeType<Hex> = {
+  nested: false,
+  size: (value) => value.length / 2,
+  write: (value, into, at) => at + into.write(value, at, "hex"),
+  read: toHex,
+};
+
 const DATA = table({
-  value: attr(NFTA_DATA_VALUE, bytes, "NFTA_DATA_VALUE"),
+  value: attr(NFTA_DATA_VALUE, hex, "NFTA_DATA_VALUE"),
   verdict: attr(NFTA_DATA_VERDICT, nested(VERDICT), "NFTA_DATA_VERDICT"),
 });
 
@@ -59,7 +65,7 @@ export const data: AttributeType<Data> = {
   write: (value, into, at) => dataAttribute.write(toValues(value), into, at),
   read: (payload) => {
     const { value, verdict } = dataAttribute.read(payload);
-    if (value !== undefined) return toHex(value);
+    if (value !== undefined) return value;
     if (verdict !== undefined) return toVerdict(verdict.code, verdict.chain);
     throw new MalformedMessage("holds neither value nor verdict");
   },
@@ -85,7 +91,7 @@ export function hexOf(number: number, width: number): Hex {
 }
 
 function toValues(of: Data) {
-  if (typeof of === "string") return { value: Buffer.from(of, "hex") };
+  if (typeof of === "string") return { value: of };
   return { verdict: { code: CODES[of.code], chain: "chain" in of ? of.chain : undefined } };
 }
 

@@ -109,6 +109,7 @@ const expression: AttributeType<Expression> = {
   },
 };
 
+const ATTRIBUTE_HEADER = 4;
 const ITEM = table({ item: attr(NFTA_LIST_ELEM, encoded, "NFTA_LIST_ELEM") });
 
 /**
@@ -125,6 +126,11 @@ export class ExpressionEncoder {
     const encoded = Buffer.concat(list.map((one) => this.#item(one)));
     this.#lists.set(list, encoded);
     return encoded;
+  }
+
+  /** One expression as an attribute's payload. */
+  single(one: Expression): Buffer {
+    return this.#item(one).subarray(ATTRIBUTE_HEADER);
   }
 
   #item(one: Expression): Buffer {

@@ -1,5 +1,14 @@
 /** Sets and maps, without their elements. */
-import { attr, bytes, nested, string, table, u32be, u64be } from "../../netlink/attributes.ts";
+import {
+  attr,
+  bytes,
+  encoded,
+  nested,
+  string,
+  table,
+  u32be,
+  u64be,
+} from "../../netlink/attributes.ts";
 import { NLM_F_CREATE } from "../../netlink/constants.ts";
 import type { Message, Request } from "../../netlink/request.ts";
 import {
@@ -27,6 +36,7 @@ import {
 } from "./constants.ts";
 import { toHex } from "./data.ts";
 import { dataField, dataTypeNumber, fieldsOf, typeNumber } from "./datatype.ts";
+import { ExpressionEncoder } from "./expression.ts";
 import { stateful, statefulList } from "./expressions/stateful.ts";
 import { dumpRequest, familyOf, HEADER_BYTES, numberOf, request } from "./message.ts";
 import type { NftSet, TableName } from "./objects.ts";
@@ -51,11 +61,18 @@ const SET = table({
   expressions: attr(NFTA_SET_EXPRESSIONS, statefulList, "NFTA_SET_EXPRESSIONS"),
 });
 
-export function newSet(table: TableName, set: NftSet): Request {
+/** The same for writing. */
+const NEW_SET = table({
+  ...SET.attributes,
+  expression: attr(NFTA_SET_EXPR, encoded, "NFTA_SET_EXPR"),
+  expressions: attr(NFTA_SET_EXPRESSIONS, encoded, "NFTA_SET_EXPRESSIONS"),
+});
+
+export function newSet(table: TableName, set: NftSet, encoder = new ExpressionEncoder()): Request {
   const { key, data } = set;
   const [expression, ...more] = set.expressions;
   const several = more.length > 0;
-  const payload = SET.encode(
+  const payload = NEW_SET.encode(
     {
       table: table.name,
       name: set.name,
@@ -69,8 +86,8 @@ export function newSet(table: TableName, set: NftSet): Request {
       description: set.size > 0 ? { size: set.size } : undefined,
       timeout: set.defaultTimeout > 0 ? BigInt(set.defaultTimeout) : undefined,
       userdata: set.userdata === "" ? undefined : Buffer.from(set.userdata, "hex"),
-      expression: several ? undefined : expression,
-      expressions: several ? set.expressions : undefined,
+      expression: several || expression === undefined ? undefined : encoder.single(expression),
+      expressions: several ? encoder.encode(set.expressions) : undefined,
     },
     HEADER_BYTES,
   );

@@ -42,7 +42,8 @@ export interface Target {
   readonly peer: string | undefined;
 }
 
-const options = {
+/** All there are; what each means for people and shells: src/manual/commands.ts. */
+export const options = {
   config: { type: "string", multiple: true },
   control: { type: "string" },
   check: { type: "boolean" },
@@ -54,10 +55,10 @@ const options = {
   version: { type: "boolean", short: "V" },
 } as const;
 
-type OptionName = keyof typeof options;
+export type OptionName = keyof typeof options;
 
 /** Beside --verbose, which all take. */
-const optionsOf: ReadonlyMap<string, readonly OptionName[]> = new Map([
+export const optionsOf: ReadonlyMap<string, readonly OptionName[]> = new Map([
   ["run", ["config"]],
   ["check", ["config", "check", "json"]],
   ["status", ["config", "control", "json", "watch"]],

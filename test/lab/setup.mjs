@@ -37,6 +37,10 @@ const packages = [
     "iputils-ping",
     "python3-nacl",
     "systemd",
+    "man-db",
+    "mandoc",
+    "zsh",
+    "fish",
   ],
 ];
 

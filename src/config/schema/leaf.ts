@@ -3,6 +3,13 @@ import * as z from "zod";
 import { Complaint } from "../complaint.ts";
 import { listReader, readBy, refused } from "./quick.ts";
 
+/** What the manual and editors call such a value: JSON Schema itself knows but texts and numbers. */
+export function called<S extends z.ZodType>(kind: string, schema: S): S {
+  // describe() would make a copy, which readBy() knows nothing of.
+  z.globalRegistry.add(schema, { title: kind });
+  return schema;
+}
+
 /** A text that a pure function reads. */
 export function text<T>(wrongType: Complaint, read: (text: string) => T | Complaint) {
   const schema = z.string({ error: () => wrongType.encode() }).transform((value, context) => {
@@ -96,7 +103,10 @@ const emptySecret = new Complaint("nothing is here", 'put a secret in quotes: "â
 /** A path, relative to the file that names it. */
 export function path() {
   const message = new Complaint("not a path", "want the path of a file").encode();
-  return z.string({ error: () => message }).regex(/^\P{Cc}{1,1024}$/u, { error: () => message });
+  return called(
+    "path",
+    z.string({ error: () => message }).regex(/^\P{Cc}{1,1024}$/u, { error: () => message }),
+  );
 }
 
 /** A key of the product whose work is not there yet: an error, never ignored. */

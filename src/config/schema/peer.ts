@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { Complaint } from "../complaint.ts";
 import {
+  called,
   choice,
   flag,
   integer,
@@ -18,13 +19,23 @@ const wantDuration = "want a duration: 500ms, 27s, 5m, 1h";
 
 /** A duration where 0 has a meaning of its own. */
 const durationOrZero = () =>
-  numberOrText(z.literal(0), new Complaint("not a duration", `${wantDuration} or 0`), readDuration);
+  called(
+    "duration or 0",
+    numberOrText(
+      z.literal(0),
+      new Complaint("not a duration", `${wantDuration} or 0`),
+      readDuration,
+    ),
+  );
 
 const duration = () =>
-  text(new Complaint("not a duration", wantDuration), (written) => {
-    const value = readDuration(written);
-    return value === 0 ? new Complaint("a duration of 0", "want more than 0") : value;
-  });
+  called(
+    "duration",
+    text(new Complaint("not a duration", wantDuration), (written) => {
+      const value = readDuration(written);
+      return value === 0 ? new Complaint("a duration of 0", "want more than 0") : value;
+    }),
+  );
 
 function readInterval(written: string): number | Complaint {
   const value = readDuration(written);

@@ -33,9 +33,18 @@ const wantAddress = new Complaint(
 
 const innerAddress = () =>
   z
-    .union([z.string(), z.strictObject({ local: z.string(), peer: z.string() })], {
-      error: () => wantAddress.encode(),
-    })
+    .union(
+      [
+        z.string(),
+        z.strictObject({
+          local: z.string().describe("Our end's address."),
+          peer: z.string().describe("The other end's."),
+        }),
+      ],
+      {
+        error: () => wantAddress.encode(),
+      },
+    )
     .transform((value, context): InnerAddress => {
       const result =
         typeof value === "string"

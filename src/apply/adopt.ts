@@ -37,7 +37,7 @@ export function adoptable(
         ? pointedAt(link, aliasOf(configuration.table, tunnel.name, id))
         : ledTo(there, tunnel.interface, id);
       // Only what the gate still lets in is proven; its element also knows the time left.
-      const proof = at && provenAt(there, tunnel, at.endpoint);
+      const proof = at && provenAt(there, tunnel, peer, at.endpoint);
       if (at === undefined || proof === undefined) continue;
       const { endpoint, translated } = at;
       found.push({ tunnel, peer, endpoint, remaining: proof.remaining, translated });
@@ -49,10 +49,10 @@ export function adoptable(
   ];
 }
 
-/** Without UDP nothing is proven: the device says where the peer is. */
-function provenAt(there: Readable, tunnel: TunnelConfig, endpoint: Endpoint) {
-  if (isPlain(tunnel)) return { remaining: undefined };
-  return there.proofs.get(proofKey(tunnel.interface, endpoint));
+/** Without UDP nothing is proven: the device says where the peer is; and of a node its next hop. */
+function provenAt(there: Readable, tunnel: TunnelConfig, { node }: PeerConfig, at: Endpoint) {
+  if (isPlain(tunnel) || node) return { remaining: undefined };
+  return there.proofs.get(proofKey(tunnel.interface, at));
 }
 
 interface Found {

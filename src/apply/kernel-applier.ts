@@ -1,5 +1,5 @@
 /** Writes to this host's kernel, and so does what {@link Applier} says. */
-import type { Configuration, TunnelConfig } from "../config/model.ts";
+import type { Configuration, PeerConfig, TunnelConfig } from "../config/model.ts";
 import type { NftObject } from "../kernel/nftables/objects.ts";
 import { sameEndpoint } from "../net/address.ts";
 import { contextOf, type Desired, desiredState } from "../plan/desired.ts";
@@ -39,10 +39,10 @@ interface Written {
 
 export class KernelApplier implements Applier {
   readonly #sockets: Sockets;
-  readonly #configuration: Configuration;
-  readonly #ids: Ids;
-  /** Reckoned once: it takes a look at all peers, and a roam must not. */
-  readonly #marks: ReadonlyMap<TunnelConfig, number>;
+  #configuration: Configuration;
+  #ids: Ids;
+  /** By tunnel name; reckoned once: it takes a look at all peers, and a roam must not. */
+  #marks: ReadonlyMap<string, number>;
   /** What peers' elements depend on beside their endpoints; reckoned once, as it takes all peers. */
   #written: Written | undefined;
 
@@ -50,7 +50,14 @@ export class KernelApplier implements Applier {
     this.#sockets = sockets;
     this.#configuration = configuration;
     this.#ids = ids;
-    this.#marks = new Map(configuration.tunnels.map((tunnel) => [tunnel, markOf(tunnel)]));
+    this.#marks = marksOf(configuration);
+  }
+
+  /** Tunnels have other peers now; what that means for the kernel the next {@link reconcile} writes. */
+  exchange(configuration: Configuration, ids: Ids): void {
+    this.#configuration = configuration;
+    this.#ids = ids;
+    this.#marks = marksOf(configuration);
   }
 
   /**
@@ -75,7 +82,9 @@ export class KernelApplier implements Applier {
     return inWords(change);
   }
 
-  async move(moves: readonly Move[], situation: Situation): Promise<void> {
+  async move(all: readonly Move[], situation: Situation): Promise<void> {
+    // Who has come since the whole was written last is written with the next.
+    const moves = all.filter(({ tunnel, peer }) => this.#isWritten(tunnel, peer));
     const translated = translatedTunnels(this.#configuration.tunnels, situation);
     const { room, first, second } = inRounds(moves);
     const changesOf = (round: readonly Move[]): [NftChange[], Step[]] => {
@@ -175,6 +184,12 @@ export class KernelApplier implements Applier {
     );
   }
 
+  #isWritten(tunnel: TunnelConfig, peer: PeerConfig): boolean {
+    const id = this.#ids.byPeer.get(peer);
+    const of = this.#writtenNow().tunnels.get(tunnel.interface);
+    return id !== undefined && of?.peers.has(id) === true;
+  }
+
   #writtenNow(): Written {
     if (this.#written === undefined) throw new Error("moved before anything was written");
     return this.#written;
@@ -201,7 +216,11 @@ export class KernelApplier implements Applier {
     situation: Situation,
     translated: ReadonlySet<string>,
   ): TunnelContext {
-    const fwmark = this.#marks.get(tunnel);
+    const fwmark = this.#marks.get(tunnel.name);
     return contextOf(this.#configuration, this.#ids, tunnel, situation, { translated, fwmark });
   }
+}
+
+function marksOf({ tunnels }: Configuration): ReadonlyMap<string, number> {
+  return new Map(tunnels.map((tunnel) => [tunnel.name, markOf(tunnel)]));
 }

@@ -13,6 +13,7 @@ import { loadAddon } from "../native/addon.ts";
 import { desiredState } from "../plan/desired.ts";
 import { assignIds } from "../plan/ids.ts";
 import { followsDefaultRoute } from "../plan/underlay.ts";
+import { nodesAtStart, withKnownNodes } from "../tunnel/directory/start.ts";
 import { type CheckResult, exitCodeOf, renderCheck } from "./check-text.ts";
 
 export interface CheckOptions {
@@ -23,7 +24,8 @@ export interface CheckOptions {
 }
 
 export async function check({ configPaths, json, out }: CheckOptions): Promise<number> {
-  const configuration = loadConfiguration(configPaths);
+  const written = loadConfiguration(configPaths);
+  const configuration = withKnownNodes(written, (tunnel) => nodesAtStart(written, tunnel));
   const ids = assignIds(configuration);
   const sockets = openSockets(loadAddon());
   try {

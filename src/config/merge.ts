@@ -66,5 +66,6 @@ function isMapping(path: Path): boolean {
   const [first, , third] = path;
   if (path.length === 1) return first === "tunnels" || first === "queue" || first === "log";
   if (first !== "tunnels") return false;
+  if (path.length === 3 && third === "directory") return true;
   return path.length === 2 || ((path.length === 3 || path.length === 4) && third === "peers");
 }

@@ -47,7 +47,26 @@ export interface TunnelConfig {
   readonly listen: Listen;
   readonly fwmark: number | undefined;
   readonly peers: readonly PeerConfig[];
+  /** Peers from elsewhere, which come and go while it runs. */
+  readonly directory: DirectoryConfig | undefined;
 }
+
+export interface DirectoryConfig {
+  readonly from:
+    | { readonly kind: "file"; readonly path: string }
+    | { readonly kind: "url"; readonly url: string; readonly caFile: string | undefined };
+  readonly interval: number;
+}
+
+/** Where an inner address of a directory is reached. */
+export interface Node {
+  /** An IPv4 address, or a name in lower case. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** By inner address. */
+export type Nodes = ReadonlyMap<IpAddress, Node>;
 
 export interface InnerAddress {
   readonly local: IpAddress;
@@ -93,6 +112,8 @@ export interface PeerConfig {
   readonly resolveInterval: number;
   /** An inner ping, for a dialled peer that never replies. */
   readonly monitor: Monitor | undefined;
+  /** From the tunnel's directory: it is simply there, and sends from any port of its address, as udptun does. */
+  readonly node: boolean;
 }
 
 export interface Monitor {
@@ -108,9 +129,10 @@ export interface Monitor {
  * any proof send.
  */
 export function isAwaited(
-  peer: Pick<PeerConfig, "role" | "pinAddress" | "pinPort" | "replyOnAuth">,
+  peer: Pick<PeerConfig, "role" | "pinAddress" | "pinPort" | "replyOnAuth" | "node">,
 ): boolean {
-  const { role, pinAddress, pinPort, replyOnAuth } = peer;
+  const { role, pinAddress, pinPort, replyOnAuth, node } = peer;
+  if (node) return false;
   return role === "wait" || (role === "static" && (!(pinAddress && pinPort) || replyOnAuth));
 }
 

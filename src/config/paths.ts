@@ -24,6 +24,9 @@ export function resolvePaths(part: Part, environment: Environment, problems: Pro
   resolveKeys(content, ["stateDirectory", "control"], []);
   for (const [tunnelName, tunnel] of Object.entries(content.tunnels ?? {})) {
     resolveKeys(tunnel, ["privateKeyFile"], ["tunnels", tunnelName]);
+    if (tunnel.directory !== undefined) {
+      resolveKeys(tunnel.directory, ["file", "caFile"], ["tunnels", tunnelName, "directory"]);
+    }
     const peers = tunnel.peers ?? {};
     for (const peerName in peers) {
       const peer = peers[peerName];

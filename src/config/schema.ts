@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 import { Complaint } from "./complaint.ts";
+import { directoryShape } from "./schema/directory.ts";
 import { choice, flag, integer, path, text, wantMapping } from "./schema/leaf.ts";
 import { metricsShape } from "./schema/metrics.ts";
 import { peerShape } from "./schema/peer.ts";
@@ -96,6 +97,7 @@ export function knownKeys(path: readonly (string | number)[]): readonly string[]
   if (path.length === 1 && first === "metrics") return Object.keys(metricsShape);
   if (first !== "tunnels") return undefined;
   if (path.length === 2) return Object.keys(tunnelShape);
+  if (path.length === 3 && third === "directory") return Object.keys(directoryShape);
   return path.length === 4 && third === "peers" ? Object.keys(peerShape) : undefined;
 }
 
@@ -104,6 +106,7 @@ export function homesOf(key: string): string[] {
   const homes = [
     ["a tunnel", tunnelShape],
     ["a peer", peerShape],
+    ["directory", directoryShape],
     ["the top level", fileShape],
     ["queue", queueShape],
     ["log", logShape],

@@ -8,6 +8,7 @@ import { loadSignatures } from "../wire/signatures.ts";
 import { Belongings } from "./belongings.ts";
 import { Broadcast } from "./broadcast.ts";
 import { collectAfterStart } from "./collect.ts";
+import { DirectoryMemory } from "./directories.ts";
 import { asFailure } from "./failures.ts";
 import { handlersOf } from "./handlers.ts";
 import { Instance } from "./instance.ts";
@@ -73,6 +74,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       events.tell(event);
       broadcast.tell(event);
     };
+    const directories = new DirectoryMemory();
     let giveUp: (error: unknown) => void = () => {};
     const ended = new Promise<void>((resolve, reject) => {
       giveUp = reject;
@@ -81,7 +83,9 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     supervisor = new Supervisor(configuration, {
       load,
       make: (next, former) =>
-        new Instance({ configuration: next, former, addon, sockets, signatures, emit }),
+        new Instance({
+          ...{ configuration: next, former, addon, sockets, signatures, emit, directories },
+        }),
       take: async (next, current) => {
         const taken = await belongings.take(next, current);
         return {

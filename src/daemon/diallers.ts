@@ -1,5 +1,6 @@
 /** A dialler for every peer that has an endpoint and is not waited for. */
 import type { PacketCounters } from "../kernel/counters.ts";
+import type { IpAddress } from "../net/address.ts";
 import { markOf } from "../plan/full-tunnel.ts";
 import { Dialler } from "../tunnel/dialler.ts";
 import type { EventSink } from "../tunnel/events.ts";
@@ -35,8 +36,8 @@ export class Diallers {
   /** Opens the raw sockets at once, so that a missing privilege shows at the start. */
   constructor(options: DiallersOptions) {
     for (const peer of options.peers.all()) {
-      const { role, endpoint } = peer.config;
-      if (role === "wait" || endpoint === undefined) continue;
+      const { role, endpoint, node } = peer.config;
+      if (role === "wait" || endpoint === undefined || node) continue;
       if (role === "dial") this.#senders.open({ mark: markOf(peer.tunnel) });
       this.#byPeer.set(peer, this.#dialler(peer, options));
     }
@@ -73,6 +74,12 @@ export class Diallers {
 
   of(peer: Peer): Dialler | undefined {
     return this.#byPeer.get(peer);
+  }
+
+  /** An IPv4 address of this name, in turn with the names of those that are dialled. */
+  async resolve(host: string): Promise<IpAddress> {
+    const { address } = await this.#lookups.pass(() => resolveEndpoint(host, 0));
+    return address;
   }
 
   close(): void {

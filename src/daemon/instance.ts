@@ -6,12 +6,14 @@ import { lookAtLinks } from "../apply/look.ts";
 import type { Observation } from "../apply/observation.ts";
 import { observe } from "../apply/observe.ts";
 import type { Sockets } from "../apply/sockets.ts";
-import type { Configuration, TunnelConfig } from "../config/model.ts";
+import type { Configuration, Nodes, TunnelConfig } from "../config/model.ts";
 import type { Addon } from "../native/addon.ts";
 import { exitCode, Failure } from "../net/failure.ts";
 import type { Link } from "../net/objects.ts";
+import { withNodes } from "../plan/directory.ts";
 import { assignIds, type Ids, peerKey } from "../plan/ids.ts";
 import type { KnownEndpoint, Situation } from "../plan/situation.ts";
+import { withKnownNodes } from "../tunnel/directory/start.ts";
 import type { EventSink } from "../tunnel/events.ts";
 import { inherit } from "../tunnel/inherit.ts";
 import { knownEndpoint, type Peer, Peers } from "../tunnel/peers.ts";
@@ -20,6 +22,7 @@ import { Tunnels } from "../tunnel/tunnels.ts";
 import { noted, Writer } from "../tunnel/writer.ts";
 import type { Signatures } from "../wire/signatures.ts";
 import { Diallers } from "./diallers.ts";
+import { Directories, type DirectoryMemory } from "./directories.ts";
 import { bootId, Marks } from "./marks.ts";
 import { countStates, type Measurement } from "./metrics/measurement.ts";
 import { startMonitors } from "./monitors.ts";
@@ -35,11 +38,14 @@ export interface InstanceOptions {
   readonly emit: EventSink;
   /** What the instance before this one remembered of its peers. */
   readonly former: Peers | undefined;
+  readonly directories: DirectoryMemory;
 }
 
 export class Instance {
   readonly #options: InstanceOptions;
-  readonly #ids: Ids;
+  /** With the nodes of its directories. */
+  #configuration: Configuration;
+  #ids: Ids;
   readonly #peers: Peers;
   readonly #surroundings: Surroundings;
   readonly #applier: KernelApplier;
@@ -48,12 +54,17 @@ export class Instance {
   #marks: Marks | undefined;
   #diallers: Diallers | undefined;
   #reception: Reception | undefined;
+  #directories: Directories | undefined;
   readonly #closers: (() => void)[] = [];
   #started = false;
 
   constructor(options: InstanceOptions) {
     this.#options = options;
-    const { configuration, sockets, emit } = options;
+    const { sockets, emit, directories } = options;
+    const configuration = withKnownNodes(options.configuration, (tunnel) =>
+      directories.atStart(options.configuration, tunnel),
+    );
+    this.#configuration = configuration;
     this.#ids = assignIds(configuration);
     this.#peers = new Peers(configuration);
     this.#surroundings = new Surroundings(configuration, this.#ids, sockets);
@@ -144,7 +155,7 @@ export class Instance {
     this.#demandStarted();
     const links = await lookAtLinks(this.#options.sockets);
     return {
-      tunnels: this.#options.configuration.tunnels.map((tunnel) =>
+      tunnels: this.#configuration.tunnels.map((tunnel) =>
         this.#tunnelStatus(tunnel, links, this.#peersOf(tunnel)),
       ),
       queue: this.#queueStatus(),
@@ -155,7 +166,7 @@ export class Instance {
   async measure(mostPeers: number): Promise<Measurement> {
     this.#demandStarted();
     const links = await lookAtLinks(this.#options.sockets);
-    const { tunnels } = this.#options.configuration;
+    const { tunnels } = this.#configuration;
     const single = tunnels.reduce((count, { peers }) => count + peers.length, 0) <= mostPeers;
     return {
       tunnels: tunnels.map((tunnel) => {
@@ -194,7 +205,8 @@ export class Instance {
   }
 
   async #look(): Promise<{ observation: Observation; situation: Situation }> {
-    const { configuration, sockets } = this.#options;
+    const { sockets } = this.#options;
+    const configuration = this.#configuration;
     const whole = this.#surroundings.followsDefaultRoute;
     const observation = await observe(sockets, configuration.table, whole);
     const situation = await firstSituation(configuration, this.#ids, observation);
@@ -219,6 +231,7 @@ export class Instance {
   #open(): void {
     const parts = {
       ...this.#options,
+      configuration: this.#configuration,
       surroundings: this.#surroundings,
       peers: this.#peers,
       tunnels: this.#tunnels,
@@ -274,6 +287,36 @@ export class Instance {
       onError: (error) => this.#complain(error),
     });
     this.#closers.push(stop, startMonitors(this.#peers.all(), this.#diallers));
+    this.#ask(this.#diallers);
+  }
+
+  #ask(diallers: Diallers): void {
+    const { configuration, directories: memory, emit } = this.#options;
+    const directories = new Directories({
+      ...{ configuration, memory, emit, tunnels: this.#tunnels },
+      peersOf: (tunnel) => this.#select(tunnel, undefined),
+      resolve: (host) => diallers.resolve(host),
+      exchange: (tunnel, nodes) => this.#writer.exchange(() => this.#exchange(tunnel, nodes)),
+      onError: (error) => this.#complain(error),
+    });
+    this.#directories = directories;
+    this.#closers.push(() => directories.close());
+  }
+
+  /** Only while nothing is written. */
+  #exchange(name: string, nodes: Nodes): void {
+    const before = this.#configuration.tunnels.find((tunnel) => tunnel.name === name);
+    if (before === undefined) return;
+    const { tunnel: next } = withNodes(before, nodes);
+    if (next === before) return;
+    for (const peer of this.#peers.leavers(before, next)) this.#tunnels.leave(peer);
+    this.#peers.exchange(before, next);
+    const tunnels = this.#configuration.tunnels.map((one) => (one === before ? next : one));
+    this.#configuration = Object.freeze({ ...this.#configuration, tunnels });
+    this.#ids = assignIds(this.#configuration);
+    this.#surroundings.exchange(this.#configuration, this.#ids);
+    this.#applier.exchange(this.#configuration, this.#ids);
+    this.#directories?.arrived(name);
   }
 
   #situation(): Situation {

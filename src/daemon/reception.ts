@@ -72,7 +72,7 @@ export function openReception(options: ReceptionOptions): Reception | undefined 
     if (tunnel === undefined) return [];
     return peers
       .at(surroundings.deviceLocalOf(tunnel), endpoint)
-      .filter((peer) => peer.tunnel === tunnel);
+      .filter((peer) => peer.tunnel.name === tunnel.name);
   };
   const waiter = new Waiting({
     doors: () => doorsOf(options, listening),
@@ -111,11 +111,12 @@ export function openReception(options: ReceptionOptions): Reception | undefined 
     { signatures, keep, floor }: ReceptionOptions,
     all: readonly TunnelConfig[],
   ): Doors {
-    const byTunnel = new Map<TunnelConfig, Peer[]>(all.map((tunnel) => [tunnel, []]));
+    const byTunnel = new Map<string, Peer[]>(all.map(({ name }) => [name, []]));
     for (const peer of peers.all())
-      if (isAwaited(peer.config)) byTunnel.get(peer.tunnel)?.push(peer);
+      if (isAwaited(peer.config)) byTunnel.get(peer.tunnel.name)?.push(peer);
     return new Map(
-      [...byTunnel].map(([tunnel, waited]) => {
+      all.map((tunnel) => {
+        const waited = byTunnel.get(tunnel.name) ?? [];
         const at = {
           address: surroundings.localOf(tunnel),
           port: surroundings.underlay(tunnel).port,

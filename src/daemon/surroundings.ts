@@ -25,8 +25,8 @@ export interface Moved {
 }
 
 export class Surroundings {
-  readonly #configuration: Configuration;
-  readonly #ids: Ids;
+  #configuration: Configuration;
+  #ids: Ids;
   readonly #sockets: Sockets;
   readonly #underlays = new Map<string, Underlay>();
   #foreign: readonly ForeignIpip[] = [];
@@ -36,6 +36,12 @@ export class Surroundings {
     this.#configuration = configuration;
     this.#ids = ids;
     this.#sockets = sockets;
+  }
+
+  /** Tunnels have other peers now. */
+  exchange(configuration: Configuration, ids: Ids): void {
+    this.#configuration = configuration;
+    this.#ids = ids;
   }
 
   /** Whether all routes have to be looked at, and not just our own. */

@@ -3,7 +3,8 @@
  * port, so one such pair can serve one device only.
  *
  * direct: a tunnel with a single peer: point-to-point device, connected listener.
- * hub: a tunnel with several: one device with `remote any`, a nexthop object per peer.
+ * hub: a tunnel with several: one device with `remote any`, a nexthop object per peer; one with a directory
+ *   always, as its peers come and go, and a device can't change between the forms.
  * translated: what collides. A peer of a hub gets an id for its next hop, a tunnel gets one in place of
  * its device's local address; the gate puts the real addresses into the packets. See places.ts.
  */
@@ -15,7 +16,7 @@ export type TunnelForm = "direct" | "hub";
 export type PeerForm = TunnelForm | "translated";
 
 export function formOfTunnel(tunnel: TunnelConfig): TunnelForm {
-  return tunnel.peers.length > 1 ? "hub" : "direct";
+  return tunnel.directory !== undefined || tunnel.peers.length > 1 ? "hub" : "direct";
 }
 
 /** IPIP without UDP: its one peer is where its endpoint says, and nothing is proven. */

@@ -59,7 +59,7 @@ export function gateTunnelHead(
   only: KnownEndpoint | undefined,
 ): GateTunnel {
   const { tunnel, underlay } = context;
-  const waits = tunnel.peers.some(({ role }) => role === "wait");
+  const waits = tunnel.directory !== undefined || tunnel.peers.some(({ role }) => role === "wait");
   return {
     name: tunnel.interface,
     local: localOf(context),
@@ -72,6 +72,7 @@ export function gateTunnelHead(
     authentications: authentications(tunnel),
     longer: longer(tunnel),
     replies: replies(tunnel),
+    grows: tunnel.directory !== undefined,
     peers: [],
   };
 }
@@ -96,7 +97,7 @@ function gateTunnel(
   const peers = tunnel.peers.map((peer) =>
     gatePeer(context, peer, knownOf(peer), others.get(peer)),
   );
-  const only = tunnel.peers.length === 1 ? tunnel.peers.map(knownOf)[0] : undefined;
+  const only = formOfTunnel(tunnel) === "direct" ? tunnel.peers.map(knownOf)[0] : undefined;
   return { ...gateTunnelHead(configuration, context, only), peers };
 }
 

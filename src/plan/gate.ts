@@ -69,6 +69,8 @@ export interface GateTunnel {
   readonly longer: LongerAuthentications | undefined;
   /** Bytes of UDP payload, each once: what a peer that we dial may answer, from its endpoint alone. */
   readonly replies: readonly number[];
+  /** Peers come and go while it runs: no set has a size that one more would exceed. */
+  readonly grows: boolean;
   readonly peers: readonly GatePeer[];
 }
 
@@ -91,6 +93,8 @@ export interface GatePeer extends Standing {
   /** 28 bits, unique on this host: see plan/ids.ts. */
   readonly id: number;
   readonly name: string;
+  /** Data from any port of its address is let in, as a node's. */
+  readonly anyPort: boolean;
   /** undefined: not proven (or expired). */
   readonly endpoint: Endpoint | undefined;
   /** Inner sources it may use; `0.0.0.0/0` for any. */

@@ -93,6 +93,7 @@ export function gatePeer(
   return {
     id: idOfPeer(context.ids, peer),
     name: peer.name,
+    anyPort: peer.node,
     endpoint: known?.endpoint,
     translated: known?.translated ?? false,
     second: known?.second ?? false,

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { type Endpoint, formatEndpoint, sameEndpoint } from "../net/address.ts";
+import { formOfTunnel } from "../plan/form.ts";
 import { buildDatagram } from "../wire/datagram.ts";
 import { buildProof } from "../wire/proof.ts";
 import { judgeReply } from "../wire/reply.ts";
@@ -123,7 +124,7 @@ export class Dialler {
 
   get #speaksForItself(): boolean {
     const { config, tunnel } = this.#options.peer;
-    if (tunnel.peers.length === 1) return false;
+    if (formOfTunnel(tunnel) === "direct") return false;
     return this.#replies >= STEADY || config.monitor !== undefined;
   }
 

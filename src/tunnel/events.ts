@@ -12,6 +12,8 @@ export const eventNames = [
   "unanswered",
   "unresolved",
   "failed",
+  "recovered",
+  "changed",
 ] as const;
 
 export type EventName = (typeof eventNames)[number];

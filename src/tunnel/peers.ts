@@ -12,7 +12,8 @@ import type { ReplayMark } from "../wire/replay.ts";
 export interface Peer {
   /** `tunnel/peer` */
   readonly key: string;
-  readonly tunnel: TunnelConfig;
+  /** Another value when the tunnel's directory has changed. */
+  tunnel: TunnelConfig;
   readonly config: PeerConfig;
   wanted: Endpoint | undefined;
   /** How it is laid there: others may be behind the same address. */
@@ -51,24 +52,47 @@ export class Peers {
   constructor(configuration: Configuration) {
     for (const tunnel of configuration.tunnels) {
       for (const config of tunnel.peers) {
-        const key = peerKey(tunnel.name, config.name);
-        this.#byKey.set(key, {
-          key,
-          tunnel,
-          config,
-          wanted: undefined,
-          standing: ALONE,
-          applied: undefined,
-          appliedStanding: ALONE,
-          deadline: undefined,
-          lastAuthentication: undefined,
-          expires: undefined,
-          expired: false,
-          mark: undefined,
-          answered: false,
-        });
+        this.#add(tunnel, config);
       }
     }
+  }
+
+  /** Whose configuration is not in `next` any more, by key; they are still there. */
+  leavers(before: TunnelConfig, next: TunnelConfig): Peer[] {
+    const stay = new Set(next.peers);
+    return before.peers.flatMap((config) => {
+      if (stay.has(config)) return [];
+      return this.#byKey.get(peerKey(before.name, config.name)) ?? [];
+    });
+  }
+
+  /** The tunnel's peers are these now. Those that left have no endpoint any more. */
+  exchange(before: TunnelConfig, next: TunnelConfig): void {
+    for (const { key } of this.leavers(before, next)) this.#byKey.delete(key);
+    for (const config of next.peers) {
+      const there = this.#byKey.get(peerKey(next.name, config.name));
+      if (there !== undefined) there.tunnel = next;
+      else this.#add(next, config);
+    }
+  }
+
+  #add(tunnel: TunnelConfig, config: PeerConfig): void {
+    const key = peerKey(tunnel.name, config.name);
+    this.#byKey.set(key, {
+      key,
+      tunnel,
+      config,
+      wanted: undefined,
+      standing: ALONE,
+      applied: undefined,
+      appliedStanding: ALONE,
+      deadline: undefined,
+      lastAuthentication: undefined,
+      expires: undefined,
+      expired: false,
+      mark: undefined,
+      answered: false,
+    });
   }
 
   all(): Iterable<Peer> {

@@ -91,7 +91,7 @@ function stateOfTunnel(link: Link | undefined, local: IpAddress): TunnelStatus["
 
 function peerStatus({ tunnel, link, translated }: TunnelFacts): (peer: Peer) => PeerStatus {
   // A direct tunnel's device has one peer: its counters are the peer's.
-  const own = tunnel.peers.length === 1 ? link?.statistics : undefined;
+  const own = formOfTunnel(tunnel) === "direct" ? link?.statistics : undefined;
   return (peer) => ({
     name: peer.config.name,
     state: stateOf(peer),

@@ -82,6 +82,12 @@ export class Tunnels {
     this.#options.writer.touch(peer);
   }
 
+  /** It is no peer any more. */
+  leave(peer: Peer): void {
+    this.#expireAfter(peer, undefined, 0);
+    this.#release(peer);
+  }
+
   /** Stops all timers. */
   close(): void {
     for (const timer of this.#expiries.values()) clearTimeout(timer);

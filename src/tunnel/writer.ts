@@ -27,6 +27,7 @@ export class Writer {
   #closed = false;
   /** Whoever waits for what is decided now to be written. */
   #waiting: (() => void)[] = [];
+  #exchanges: (() => void)[] = [];
 
   constructor(applier: Applier, peers: Peers, situation: () => Situation, emit: EventSink) {
     this.#applier = applier;
@@ -54,6 +55,15 @@ export class Writer {
   reconcile(reason: string | undefined): void {
     if (this.#whole === undefined || this.#whole.reason === undefined) this.#whole = { reason };
     this.#start();
+  }
+
+  /**
+   * Before the next whole is written this is done, while nothing else is under way: who the peers are is not
+   * to change beneath a write.
+   */
+  exchange(work: () => void): void {
+    this.#exchanges.push(work);
+    this.reconcile(undefined);
   }
 
   /**
@@ -111,6 +121,7 @@ export class Writer {
   async #writeAll(): Promise<void> {
     const reason = this.#whole?.reason;
     this.#whole = undefined;
+    for (const work of this.#exchanges.splice(0)) work();
     this.#dirty.clear();
     const written = noted(this.#peers.all());
     const repaired = await this.#applier.reconcile(this.#situation());

@@ -60,6 +60,7 @@ export function peer(name: string, over: Partial<PeerConfig> = {}): PeerConfig {
     replyOnAuth: false,
     resolveInterval: 300_000,
     monitor: undefined,
+    node: false,
     ...over,
   };
 }
@@ -94,6 +95,7 @@ export function tunnel(
     listen: listen("203.0.113.1", 10_000),
     fwmark: undefined,
     peers,
+    directory: undefined,
     ...over,
   };
 }

@@ -1,6 +1,7 @@
 /** Objects of the table in words: `element 198.51.100.2 . 40001 . 172.28.0.2 in known-ipipou0`. */
 import type { Element, Field, NftObject, NftSet } from "../../kernel/nftables/objects.ts";
 import { paddedBytes } from "../../kernel/nftables/registers.ts";
+import { nodesSet, tunnelIn } from "./names.ts";
 
 /** `set`: the element's, where it is at hand. */
 export function describe(object: NftObject, set: NftSet | undefined): string {
@@ -19,7 +20,8 @@ export function describe(object: NftObject, set: NftSet | undefined): string {
 function describeElement({ set: name, key, data }: Element, set: NftSet | undefined): string {
   const bytes = Buffer.from(key, "hex");
   const raw = set === undefined || set.key.some(({ type }) => type === "integer");
-  const fields = describeKey(bytes, raw ? ours(bytes.length) : set.key);
+  const node = tunnelIn(name, nodesSet) !== undefined;
+  const fields = describeKey(bytes, raw ? ours(bytes.length, node) : set.key);
   return `element ${fields}${describeData(data, set?.data)} in ${name}`;
 }
 
@@ -31,14 +33,14 @@ function describeData(data: Element["data"], field: Field | undefined): string {
 }
 
 /** The keys of our own sets by their length: to the kernel, and to nft, raw fields are numbers. */
-function ours(length: number): Field[] {
+function ours(length: number, node: boolean): Field[] {
   const address: Field = { type: "ipv4_addr", bytes: 4 };
   const ports: Field = { type: "other", bytes: 4 };
   switch (length) {
     case 4:
       return [address];
     case 8:
-      return [address, ports];
+      return [address, node ? address : ports];
     case 12:
       return [address, ports, address];
     default:

@@ -29,6 +29,7 @@ import {
   guardSet,
   hostsSet,
   knownSet,
+  nodesSet,
   peerChain,
   peersMap,
   realMap,
@@ -45,7 +46,8 @@ export function peerObjects(
   peer: GatePeer,
   needs: Needs = needsOf(gate, tunnel),
 ): NftObject[] {
-  const objects: NftObject[] = isExact(peer) ? [] : [prefixChain(tunnel, peer)];
+  const chained = !peer.anyPort && !isExact(peer);
+  const objects: NftObject[] = chained ? [prefixChain(tunnel, peer)] : [];
   const { endpoint } = peer;
   if (endpoint === undefined) return objects;
   const source = hexAddress(endpoint.address);
@@ -53,12 +55,14 @@ export function peerObjects(
   const add = (set: string, of: Hex, data?: Data): void => {
     objects.push(element(peer, set, of, data));
   };
-  if (isExact(peer)) {
+  if (peer.anyPort) {
+    for (const { address } of peer.inner) add(nodesSet(tunnel.name), source + hexAddress(address));
+  } else if (isExact(peer)) {
     for (const { address } of peer.inner) add(knownSet(tunnel.name), key + hexAddress(address));
   } else {
     add(peersMap(tunnel.name), key, { code: "goto", chain: peerChain(tunnel.name, peer.id) });
   }
-  if (needs.authentications && !peer.second) add(endpointsSet(tunnel.name), key);
+  if (needs.authentications && !peer.second && !peer.anyPort) add(endpointsSet(tunnel.name), key);
   if (needs.hub) {
     const nextHop = peer.translated ? hexAddress(placeholder(peer.id)) : source;
     add(destinationPortMap(tunnel.name), nextHop, hexPort(endpoint.port));

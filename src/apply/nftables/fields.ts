@@ -161,6 +161,8 @@ function load(fields: readonly PayloadField[]): Expression[] {
 export const SENDER = packetKey(ip.source, udp.ports);
 /** What a packet of data is known by. */
 export const SENDER_AND_INNER = packetKey(...SENDER.fields, inner.source);
+/** The same, of who sends from any port. */
+export const NODE = packetKey(ip.source, inner.source);
 
 export function inSet(set: string, { loads }: PacketKey): Expression[] {
   return [...loads, { kind: "lookup", set, from: 0, to: undefined, invert: false }];

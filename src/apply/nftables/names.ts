@@ -56,6 +56,8 @@ export const plainChain = perTunnel("plain");
 export const fromHub = perTunnel("from");
 /** Set: outer source, both ports, inner source. */
 export const knownSet = perTunnel("known");
+/** Set: outer source, inner source, of peers that may send from any port. */
+export const nodesSet = perTunnel("nodes");
 /** Map: outer source, both ports → the peer's chain. */
 export const peersMap = perTunnel("peers");
 /** Set: outer source, both ports, each with its own rate of authentications. */
@@ -79,6 +81,7 @@ const PER_TUNNEL: ReadonlySet<string> = new Set(
     authenticationChain,
     fromHub,
     knownSet,
+    nodesSet,
     peersMap,
     endpointsSet,
     destinationPortMap,

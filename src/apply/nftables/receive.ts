@@ -27,6 +27,7 @@ import {
   ip,
   is,
   isFragment,
+  NODE,
   PORT,
   PROTOCOL_IPIP,
   PROTOCOL_UDP,
@@ -52,6 +53,7 @@ import {
   knownSet,
   LOCALS,
   LONGER,
+  nodesSet,
   PLAIN,
   PREROUTING,
   peersMap,
@@ -225,6 +227,7 @@ export function tunnelChains(
     const known = inSet(knownSet(name), SENDER_AND_INNER);
     rules.push(rule(known, acceptData(tunnel)));
   }
+  if (needs.nodes) rules.push(rule(inSet(nodesSet(name), NODE), acceptData(tunnel)));
   if (needs.prefixes) rules.push(rule(verdictMap(peersMap(name), SENDER)));
   rules.push(rule(needs.authentications ? goTo(authenticationChain(name)) : drop));
   const chains = [chain(tunnelChain(name), rules)];

@@ -9,6 +9,7 @@ import {
   ADDRESS,
   INTERFACE,
   ip,
+  NODE,
   type PacketKey,
   PORT,
   SENDER,
@@ -22,6 +23,7 @@ import {
   guardSet,
   hostsSet,
   knownSet,
+  nodesSet,
   peersMap,
   realMap,
   SOURCES,
@@ -81,6 +83,7 @@ function typeofKey({ fields }: PacketKey): TypeofKey {
 
 const RAW: Field = { type: "integer", bytes: 4 };
 const BY_SENDER = typeofKey(SENDER);
+const BY_NODE = typeofKey(NODE);
 const BY_SENDER_AND_INNER = typeofKey(SENDER_AND_INNER);
 
 function make(name: string, key: readonly Field[], userdata: Hex, options: Options): NftSet {
@@ -102,11 +105,12 @@ function make(name: string, key: readonly Field[], userdata: Hex, options: Optio
 
 /** Peers all of whose inner addresses are single ones: one look-up decides. */
 export function isExact(peer: GatePeer): boolean {
-  return peer.inner.every(isHost);
+  return !peer.anyPort && peer.inner.every(isHost);
 }
 
 export interface Needs {
   readonly exact: boolean;
+  readonly nodes: boolean;
   readonly prefixes: boolean;
   /** Something may have to be looked at: a proof, or an answer to ours. */
   readonly authentications: boolean;
@@ -136,7 +140,8 @@ export function hostsOf({ peers }: GateTunnel): IpAddress[] {
 export function needsOf(gate: Pick<Gate, "foreignIpip">, tunnel: GateTunnel): Needs {
   return {
     exact: tunnel.peers.some(isExact),
-    prefixes: tunnel.peers.some((peer) => !isExact(peer)),
+    nodes: tunnel.peers.some(({ anyPort }) => anyPort),
+    prefixes: tunnel.peers.some((peer) => !peer.anyPort && !isExact(peer)),
     authentications: tunnel.authentications.length > 0 || tunnel.replies.length > 0,
     hub: tunnel.form === "hub",
     hosts: tunnel.peers.some(surroundsMany),
@@ -167,18 +172,25 @@ export function setExpressions({ counters, queue }: Gate): SetExpressions {
 
 /** @param shared Expressions of all tunnels' sets. */
 export function tunnelSets(tunnel: GateTunnel, needs: Needs, shared: SetExpressions): NftSet[] {
-  const { name, peers } = tunnel;
+  const { name, peers, grows } = tunnel;
+  const sized = (size: number) => (grows ? {} : { size });
   const timeouts = peers.some(({ lifetime }) => lifetime > 0);
   const exact = peers.filter(isExact);
   const addresses = exact.reduce((total, { inner }) => total + inner.length, 0);
-  const each = { size: peers.length, timeouts };
+  const each = { ...sized(peers.length), timeouts };
   const sets: NftSet[] = [];
   if (needs.exact) {
-    const options = { size: addresses, timeouts, expressions: shared.counters };
+    const options = { ...sized(addresses), timeouts, expressions: shared.counters };
     sets.push(setOf(knownSet(name), BY_SENDER_AND_INNER, options));
   }
+  if (needs.nodes) {
+    sets.push(setOf(nodesSet(name), BY_NODE, { timeouts, expressions: shared.counters }));
+  }
   if (needs.prefixes) {
-    const options = { size: peers.length - exact.length, timeouts, expressions: shared.counters };
+    const options = {
+      ...sized(peers.length - exact.length),
+      ...{ timeouts, expressions: shared.counters },
+    };
     sets.push(verdictsBy(peersMap(name), BY_SENDER, options));
   }
   if (needs.authentications) {
@@ -190,7 +202,9 @@ export function tunnelSets(tunnel: GateTunnel, needs: Needs, shared: SetExpressi
     sets.push(set(realMap(name), [ADDRESS], { ...each, data: ADDRESS }));
   }
   if (needs.guard) sets.push(set(guardSet(name), [ADDRESS], each));
-  if (needs.hosts) sets.push(set(hostsSet(name), [ADDRESS], { size: hostsOf(tunnel).length }));
+  if (needs.hosts) {
+    sets.push(set(hostsSet(name), [ADDRESS], sized(hostsOf(tunnel).length)));
+  }
   return sets;
 }
 

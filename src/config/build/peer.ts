@@ -61,6 +61,7 @@ export function buildPeer(name: string, part: PeerPart, context: PeerContext): P
     replyOnAuth: part.replyOnAuth ?? false,
     resolveInterval: part.resolveInterval ?? 5 * minute,
     monitor: part.monitor && monitorOf(part.monitor),
+    node: false,
   });
 }
 

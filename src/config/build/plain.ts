@@ -17,7 +17,13 @@ const OF_UDP = [
 ] as const;
 
 /** The same of a tunnel. */
-const OF_UDP_TUNNEL = ["checksum", "privateKey", "privateKeyFile", "protocol"] as const;
+const OF_UDP_TUNNEL = [
+  "checksum",
+  "privateKey",
+  "privateKeyFile",
+  "protocol",
+  "directory",
+] as const;
 
 export function checkPlainTunnel(part: TunnelPart, path: Path, problems: Problems): void {
   complainOf(part, OF_UDP_TUNNEL, path, problems);
@@ -88,6 +94,7 @@ const nothingProven = {
   authTtl: 64,
   replyOnAuth: false,
   monitor: undefined,
+  node: false,
 } as const satisfies Partial<PeerConfig>;
 
 function complainOf<Key extends string>(

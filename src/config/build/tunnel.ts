@@ -1,10 +1,12 @@
 /** One tunnel: its interface, where it listens, and its peers side by side. */
 import { Complaint } from "../complaint.ts";
+import { nodePort } from "../hosts.ts";
 import type { Identity, InnerAddress, Listen, PeerConfig, TunnelConfig } from "../model.ts";
 import { formatName, type Problems } from "../problems.ts";
 import { checkInterfaceName } from "../schema/scalars.ts";
 import type { TunnelPart } from "../schema/tunnel.ts";
 import type { Path } from "../source/document.ts";
+import { buildDirectory } from "./directory.ts";
 import { buildPeer } from "./peer.ts";
 import { checkPlainTunnel } from "./plain.ts";
 import { hasSecret, takeSecret } from "./secrets.ts";
@@ -48,13 +50,15 @@ export function buildTunnel(name: string, part: TunnelPart, problems: Problems):
     listen,
     fwmark: part.fwmark,
     peers,
+    directory: buildDirectory(part.directory, [...path, "directory"], problems),
   });
 }
 
 function buildPeers(part: TunnelPart, path: Path, problems: Problems): readonly PeerConfig[] {
   const parts = part.peers ?? {};
   const names = Object.keys(parts);
-  if (names.length === 0) {
+  const alone = part.directory === undefined;
+  if (names.length === 0 && alone) {
     problems.add(path, new Complaint("a tunnel without peers", "add a peer under `peers`"), {
       at: "key",
     });
@@ -64,7 +68,7 @@ function buildPeers(part: TunnelPart, path: Path, problems: Problems): readonly 
     seed === undefined ? { kind: "none" } : { kind: "key", seed },
   );
   const plain = part.encapsulation === "none";
-  const single = names.length === 1;
+  const single = names.length === 1 && alone;
   const tunnelHasKey = hasSecret(part, "privateKey");
   const place = [...path, "peers"];
   const peers: PeerConfig[] = [];
@@ -148,9 +152,11 @@ function pathMtuDiscoveryOf(part: TunnelPart, path: Path, problems: Problems): b
 
 function listenOf(part: TunnelPart, peers: readonly PeerConfig[]): Listen {
   const onlyDials = part.encapsulation === "none" || peers.every((peer) => peer.role === "dial");
+  const usual = part.directory === undefined ? defaultPort : nodePort;
+  const chosen = onlyDials && part.directory === undefined;
   return Object.freeze({
     address: part.listen?.address,
-    port: part.listen?.port ?? (onlyDials ? undefined : defaultPort),
+    port: part.listen?.port ?? (chosen ? undefined : usual),
     device: part.listen?.device,
   });
 }

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { Complaint } from "../complaint.ts";
 import type { InnerAddress } from "../model.ts";
+import { directory } from "./directory.ts";
 import {
   choice,
   flag,
@@ -136,7 +137,11 @@ export const tunnelShape = {
   proxyArp: notYet("proxyArp", "Proxy neighbours."),
   forwarding: notYet("forwarding", "IP forwarding."),
   clampMss: notYet("clampMss", "MSS clamp."),
-  directory: notYet("directory", "Peers from a hosts file or URL."),
+  directory: directory()
+    .optional()
+    .describe(
+      "Peers from a hosts file or URL, in udptun's format; they come and go while it runs.",
+    ),
 };
 
 export const tunnelSchema = z.strictObject(

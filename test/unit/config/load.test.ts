@@ -88,6 +88,7 @@ tunnels:
       pathMtuDiscovery: true,
       listen: { address: undefined, port: 10000, device: undefined },
       fwmark: undefined,
+      directory: undefined,
     });
     const [peer] = peers;
     assert.ok(peer);
@@ -110,6 +111,7 @@ tunnels:
       replyOnAuth: false,
       resolveInterval: 300_000,
       monitor: undefined,
+      node: false,
     });
   });
 

@@ -76,7 +76,6 @@ describe("jsonSchema", () => {
       "proxyArp",
       "forwarding",
       "clampMss",
-      "directory",
     ]);
     assert.deepEqual(later(peer), ["heartbeat"]);
     for (const secret of ["secret", "token", "tokenBase64", "privateKey"]) {

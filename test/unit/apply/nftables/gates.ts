@@ -19,6 +19,7 @@ export function peer(id: number, inner: readonly string[], of: Partial<GatePeer>
   return {
     id,
     name: `peer${id}`,
+    anyPort: false,
     endpoint: undefined,
     translated: false,
     second: false,
@@ -47,6 +48,7 @@ export function tunnel(
     authentications: [KEY],
     longer: undefined,
     replies: [],
+    grows: false,
     peers,
     ...of,
   };

@@ -1,0 +1,72 @@
+/**
+ * A hosts file, as udptun has it: `{"nodes": {"192.168.100.1": {"host": "vps1.example.org", "port": 7777}}}`.
+ * It comes from outside: what is wrong in one node refuses the whole, so that a half-written file never takes
+ * half of a fleet away. Pure.
+ */
+import type { IpAddress } from "../net/address.ts";
+import { Complaint } from "./complaint.ts";
+import type { Node, Nodes } from "./model.ts";
+import { readEndpoint, readUnicast } from "./schema/scalars.ts";
+
+/** udptun's, on both sides. */
+export const nodePort = 7777;
+
+/** A line of JSON for each of {@link mostNodes}, generously. */
+export const largestHosts = 16 * 1024 * 1024;
+const mostNodes = 100_000;
+
+const form = 'write {"nodes": {"192.168.100.1": {"host": "vps1.example.org"}}}';
+
+export function readHosts(text: string): Nodes | Complaint {
+  const value = parse(text);
+  if (value instanceof Complaint) return value;
+  if (!isMapping(value)) return new Complaint("not a mapping", form);
+  const { nodes } = value;
+  if (!isMapping(nodes)) return new Complaint('no mapping "nodes"', form);
+  const read = new Map<IpAddress, Node>();
+  for (const key in nodes) {
+    if (read.size >= mostNodes) return new Complaint(`more than ${mostNodes} nodes`);
+    const address = readUnicast(key);
+    if (address instanceof Complaint) return ofNode(key, address);
+    const node = readNode(nodes[key]);
+    if (node instanceof Complaint) return ofNode(key, node);
+    read.set(address, node);
+  }
+  return read;
+}
+
+/** The same again, as {@link readHosts} reads it. */
+export function writeHosts(nodes: Nodes): string {
+  return JSON.stringify({ nodes: Object.fromEntries(nodes) });
+}
+
+function readNode(value: unknown): Node | Complaint {
+  if (!isMapping(value)) return new Complaint("not a mapping", 'write {"host": HOST}');
+  const { host, port = nodePort } = value;
+  if (typeof host !== "string") return new Complaint("no host", 'write {"host": HOST}');
+  if (typeof port !== "number") return new Complaint("a port that is no number");
+  // The grammar of an endpoint: what holds there holds here.
+  const endpoint = readEndpoint(`${host}:${port}`);
+  return endpoint instanceof Complaint
+    ? endpoint
+    : { host: endpoint.host.toLowerCase(), port: endpoint.port };
+}
+
+/** V8's own words would quote what was received. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    const page = text.trimStart().startsWith("<");
+    return new Complaint(page ? "a page of HTML, not JSON" : "not valid JSON", form);
+  }
+}
+
+function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Names the node; of what is no address no more than a line holds. */
+function ofNode(key: string, { what, mend }: Complaint): Complaint {
+  return new Complaint(`node ${JSON.stringify(key.slice(0, 64))}: ${what}`, mend);
+}

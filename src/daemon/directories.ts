@@ -1,0 +1,149 @@
+/** The directories of a started instance: who is asked, and what becomes of the answers. */
+import type { Configuration, Nodes, TunnelConfig } from "../config/model.ts";
+import { type IpAddress, parseAddress } from "../net/address.ts";
+import { Directory, type Remembered } from "../tunnel/directory/directory.ts";
+import { FileSource } from "../tunnel/directory/file.ts";
+import { Keeper, keptPath } from "../tunnel/directory/kept.ts";
+import { Names } from "../tunnel/directory/names.ts";
+import type { DirectorySource } from "../tunnel/directory/source.ts";
+import { nodesAtStart } from "../tunnel/directory/start.ts";
+import type { EventSink } from "../tunnel/events.ts";
+import type { Peer } from "../tunnel/peers.ts";
+import type { Tunnels } from "../tunnel/tunnels.ts";
+
+/** Names of nodes are resolved again this often. Milliseconds. */
+const RESOLVE_INTERVAL = 300_000;
+
+/** What outlasts an instance: the last good answers, and who gives none now. */
+export class DirectoryMemory {
+  readonly #byPath = new Map<string, Remembered>();
+
+  /** The nodes that a tunnel begins with. */
+  atStart(configuration: Configuration, tunnel: TunnelConfig): Nodes | undefined {
+    const path = pathOf(configuration, tunnel);
+    if (path === undefined) return undefined;
+    const { nodes: before, trouble } = this.of(path);
+    const nodes = nodesAtStart(configuration, tunnel, before);
+    this.remember(path, { nodes, trouble });
+    return nodes;
+  }
+
+  of(path: string): Remembered {
+    return this.#byPath.get(path) ?? { nodes: undefined, trouble: undefined };
+  }
+
+  remember(path: string, now: Remembered): void {
+    this.#byPath.set(path, now);
+  }
+}
+
+export interface DirectoriesOptions {
+  readonly configuration: Configuration;
+  readonly memory: DirectoryMemory;
+  readonly emit: EventSink;
+  readonly tunnels: Tunnels;
+  /** The peers of this tunnel as they are now. */
+  readonly peersOf: (tunnel: string) => Iterable<Peer>;
+  readonly resolve: (host: string) => Promise<IpAddress>;
+  /** These are the tunnel's nodes now. */
+  readonly exchange: (tunnel: string, nodes: Nodes) => void;
+  readonly onError: (error: Error) => void;
+}
+
+interface Followed {
+  readonly directory: Directory;
+  readonly names: Names;
+  /** Peers whose host is a name. */
+  byHost: ReadonlyMap<string, readonly Peer[]>;
+}
+
+export class Directories {
+  readonly #options: DirectoriesOptions;
+  readonly #followed = new Map<string, Followed>();
+
+  constructor(options: DirectoriesOptions) {
+    this.#options = options;
+    for (const tunnel of options.configuration.tunnels) {
+      const path = pathOf(options.configuration, tunnel);
+      if (path === undefined || tunnel.directory === undefined) continue;
+      this.#followed.set(tunnel.name, this.#follow(tunnel, sourceOf(tunnel.directory), path));
+      this.arrived(tunnel.name);
+    }
+  }
+
+  /** Its peers are others now: those whose host is an address are there, the others are looked up. */
+  arrived(tunnel: string): void {
+    const { peersOf, tunnels } = this.#options;
+    const followed = this.#followed.get(tunnel);
+    if (followed === undefined) return;
+    const byHost = new Map<string, Peer[]>();
+    for (const peer of peersOf(tunnel)) {
+      const { node, endpoint } = peer.config;
+      if (!node || endpoint === undefined) continue;
+      const address = parseAddress(endpoint.host);
+      if (address === undefined) {
+        const same = byHost.get(endpoint.host);
+        if (same === undefined) byHost.set(endpoint.host, [peer]);
+        else same.push(peer);
+      } else if (peer.wanted === undefined) {
+        tunnels.resolved(peer, { address, port: endpoint.port });
+      }
+    }
+    followed.byHost = byHost;
+    followed.names.follow(new Set(byHost.keys()));
+  }
+
+  close(): void {
+    for (const { directory, names } of this.#followed.values()) {
+      directory.close();
+      names.close();
+    }
+  }
+
+  #follow({ name: tunnel }: TunnelConfig, source: DirectorySource, path: string): Followed {
+    const { configuration, memory, emit, exchange, resolve, onError } = this.#options;
+    const complain = (reason: string): void => onError(new Error(reason));
+    const keeper = new Keeper(path, configuration.stateDirectory, complain);
+    const known = memory.of(path);
+    const directory = new Directory({
+      ...{ tunnel, source, emit, known },
+      remember: (now) => {
+        memory.remember(path, now);
+        if (now.nodes !== undefined && now.trouble === undefined) keeper.keep(now.nodes);
+      },
+      changed: (nodes) => exchange(tunnel, nodes),
+    });
+    // What was read at the start may be news to the disk.
+    if (known.nodes !== undefined) keeper.keep(known.nodes);
+    const names = new Names({
+      ...{ resolve, interval: RESOLVE_INTERVAL },
+      found: (host, address) => this.#found(tunnel, host, address),
+      unresolved: (host, reason) =>
+        emit({ event: "unresolved", tunnel, peer: null, endpoint: host, reason }),
+    });
+    return { directory, names, byHost: new Map() };
+  }
+
+  #found(tunnel: string, host: string, address: IpAddress): void {
+    for (const peer of this.#followed.get(tunnel)?.byHost.get(host) ?? []) {
+      const { endpoint } = peer.config;
+      if (endpoint !== undefined) {
+        this.#options.tunnels.resolved(peer, { address, port: endpoint.port });
+      }
+    }
+  }
+}
+
+function sourceOf({ from, interval }: NonNullable<TunnelConfig["directory"]>): DirectorySource {
+  if (from.kind === "file") return new FileSource({ path: from.path, interval });
+  throw new Error("no source for this directory");
+}
+
+/** Where its last good answer is kept, which also names it; undefined: it has no directory. */
+function pathOf(
+  { stateDirectory, table }: Configuration,
+  { name: tunnel, directory }: TunnelConfig,
+): string | undefined {
+  if (directory === undefined) return undefined;
+  return keptPath({ stateDirectory, table, tunnel, from: directory.from });
+}

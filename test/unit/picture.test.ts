@@ -1,0 +1,28 @@
+/** The README's picture shows what the program says now. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { projectRoot } from "../lab/paths.ts";
+import { laptopOfReadme } from "../picture/readme.ts";
+import { session } from "../picture/session.ts";
+import { mark, terminalPicture, textOf } from "../picture/terminal.ts";
+
+test("docs/terminal.svg is what the program says", () => {
+  const there = readFileSync(join(projectRoot, "docs/terminal.svg"), "utf8");
+  const now = terminalPicture(session(laptopOfReadme(), mark));
+  assert.equal(there, now, "`npm run picture` makes it anew");
+});
+
+test("it shows the steps of a start, a start and the tunnel", () => {
+  const text = textOf(session(laptopOfReadme(), mark));
+  assert.match(text, /^\+ link +.*ipipou0/m);
+  assert.match(text, /^ready$/m);
+  assert.match(text, /^ {2}state: authenticated/m);
+  assert.doesNotMatch(text, /undefined|something both sides know/);
+});
+
+test("what is special in XML stays text", () => {
+  assert.match(terminalPicture(`$ a <b> &c\n${mark("red", "<x>")}\n`), /a &lt;b&gt; &amp;c/);
+  assert.match(terminalPicture(mark("red", "<x>")), /<tspan fill="#e27e8d">&lt;x&gt;<\/tspan>/);
+});

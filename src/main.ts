@@ -17,6 +17,10 @@ const io: Io = {
     const stat = fstatSync(1);
     return stat.isFile() && (stat.mode & 0o007) !== 0;
   },
+  get terminal() {
+    // A terminal that doesn't know its size has that of a VT100.
+    return process.stdout.isTTY ? { rows: process.stdout.rows || 24 } : undefined;
+  },
   signals: catchSignals,
 };
 

@@ -19,6 +19,8 @@ export type Command = {
       readonly name: "status";
       readonly tunnel: string | undefined;
       readonly json: boolean;
+      /** Milliseconds from one to the next; undefined: once. */
+      readonly watch: number | undefined;
       readonly control: string | undefined;
     }
   /** What the running daemon is asked to do. */
@@ -49,7 +51,7 @@ export const options = {
   check: { type: "boolean" },
   json: { type: "boolean" },
   verbose: { type: "boolean", short: "v", multiple: true },
-  watch: { type: "boolean" },
+  watch: { type: "string" },
   confirm: { type: "string" },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "V" },
@@ -95,7 +97,6 @@ export function parseArguments(args: readonly string[]): Command {
     const where = first === undefined ? "without a command" : `with \`${name}\``;
     throw usage(`--${given} means nothing ${where}`, "see `ipipoud --help`");
   }
-  if (values.watch) throw usage("`ipipoud status --watch` is not there yet");
 
   const json = values.json === true;
   const { control } = values;
@@ -103,7 +104,10 @@ export function parseArguments(args: readonly string[]): Command {
     case "check":
       return { ...common, name, json };
     case "status":
-      return { ...common, name, tunnel: atMostOne(name, rest), json, control };
+      return {
+        ...{ ...common, name, json, control },
+        ...{ tunnel: atMostOne(name, rest), watch: interval(values.watch) },
+      };
     case "reauth":
       return { ...common, name, target: target(name, atMostOne(name, rest)), control };
     case "forget": {
@@ -141,7 +145,9 @@ function parse(args: readonly string[]) {
   const own = end < 0 ? args : args.slice(0, end);
   const behind = end < 0 ? [] : args.slice(end + 1);
   try {
-    const { values, positionals } = parseArgs({ args: [...own], options, allowPositionals: true });
+    // Its value may be left out, and what follows is no value of it then.
+    const args = own.map((arg) => (arg === "--watch" ? "--watch=" : arg));
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
     const forImport = positionals[0] === "import";
     return { values, positionals: forImport ? positionals : [...positionals, ...behind], behind };
   } catch (error) {
@@ -184,6 +190,20 @@ function delay(text: string | undefined): number | undefined {
   const why = typeof value === "number" ? "no time at all" : value.what;
   throw usage(`--confirm: "${text}" is ${why}`, "write 60s or 5m");
 }
+
+/** Seconds, as `watch -n` takes them, or a duration. */
+function interval(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (text === "") return DEFAULT_INTERVAL;
+  const seconds = /^[0-9]{1,6}(?:\.[0-9]+)?$/.test(text) ? Number(text) * 1000 : readDuration(text);
+  if (typeof seconds === "number" && seconds >= LEAST_INTERVAL) return seconds;
+  const why = typeof seconds === "number" ? "too short a time" : seconds.what;
+  throw usage(`--watch: "${text}" is ${why}`, "write --watch=2 (seconds) or --watch=500ms");
+}
+
+const DEFAULT_INTERVAL = 1000;
+/** A status of 100,000 peers is work for the daemon. */
+const LEAST_INTERVAL = 100;
 
 function usage(what: string, mend?: string): Failure {
   return new Failure(exitCode.usage, what, mend);

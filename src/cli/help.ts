@@ -11,7 +11,8 @@ export function helpText(): string {
                                       SIGHUP reloads, SIGUSR1 authenticates all dialled peers again
   ipipoud --check [--json]            what a start would do and what stands in its way;
                                       changes nothing
-  ipipoud status [TUNNEL] [--json]    tunnels and peers of the running daemon
+  ipipoud status [TUNNEL] [--json]    tunnels and peers of the running daemon; with --watch
+                 [--watch[=SECONDS]]  again every second, with rates, until Ctrl-C
   ipipoud events [--json]             what happens, as it happens
   ipipoud reauth [TUNNEL[/PEER]]      authenticate to dialled peers again
   ipipoud forget TUNNEL/PEER          forget which packets of a peer were seen

@@ -10,6 +10,11 @@ export interface Signals {
   onReauth(callback: () => void): void;
 }
 
+export interface Terminal {
+  /** Lines. */
+  readonly rows: number;
+}
+
 export interface Io {
   out(text: string): void;
   err(text: string): void;
@@ -17,6 +22,8 @@ export interface Io {
   read(): Promise<string>;
   /** Standard output is a regular file that anyone may read or write. */
   readonly outIsPublicFile: boolean;
+  /** What standard output is shown on; undefined: a file, a pipe. */
+  readonly terminal: Terminal | undefined;
   /** Catches the signals from now on. */
   signals(): Signals;
 }

@@ -10,6 +10,7 @@ import type { Status } from "../tunnel/status.ts";
 import { type Command, defaultConfigPath, parseArguments } from "./arguments.ts";
 import { complaintOf } from "./complain.ts";
 import type { Io } from "./io.ts";
+import type { StatusRates } from "./rates.ts";
 
 /** Never rejects: what fails is told on stderr. */
 export async function run(args: readonly string[], io: Io): Promise<number> {
@@ -56,12 +57,7 @@ async function dispatch(command: Command, io: Io): Promise<number> {
       const { renderEvent } = await import("./events.ts");
       const { followDaemon } = await import("./control-client.ts");
       const { controlPath } = await import("./control-path.ts");
-      const signals = io.signals();
-      const stop = new Promise<void>((resolve) => {
-        signals.onStop(resolve);
-        // Its terminal has gone.
-        signals.onReload(resolve);
-      });
+      const stop = stopOf(io);
       const path = await controlPath(command);
       const show = (event: unknown): void =>
         io.out(`${command.json ? JSON.stringify(event) : renderEvent(event)}\n`);
@@ -135,9 +131,33 @@ async function orFailure(checked: Promise<number>, io: Io): Promise<number> {
 
 async function showStatus(command: Extract<Command, { name: "status" }>, io: Io): Promise<void> {
   const { renderStatus, selectTunnel } = await import("./status.ts");
-  const all = (await ask(command, { command: "status" })) as Status;
-  const status = selectTunnel(all, command.tunnel);
-  io.out(command.json ? `${JSON.stringify(status)}\n` : renderStatus(status, Date.now()));
+  const { json, tunnel, watch: interval } = command;
+  const { askDaemon } = await import("./control-client.ts");
+  const { controlPath } = await import("./control-path.ts");
+  const path = await controlPath(command);
+  const look = async (): Promise<Status> =>
+    selectTunnel((await askDaemon({ command: "status" }, { path })) as Status, tunnel);
+  if (interval === undefined) {
+    const status = await look();
+    io.out(json ? `${JSON.stringify(status)}\n` : renderStatus(status, Date.now()));
+    return;
+  }
+  const { renderBlock, renderScreen, watchStatus } = await import("./watch.ts");
+  const show = (status: StatusRates, at: number): void => {
+    const { terminal } = io;
+    if (json) io.out(`${JSON.stringify(status)}\n`);
+    else io.out(terminal ? renderScreen(status, at, terminal) : renderBlock(status, at));
+  };
+  await watchStatus({ ask: look, interval, show, stop: stopOf(io) });
+}
+
+/** Resolves when the user has had enough, or the terminal has gone. */
+function stopOf(io: Io): Promise<void> {
+  const signals = io.signals();
+  return new Promise((resolve) => {
+    signals.onStop(resolve);
+    signals.onReload(resolve);
+  });
 }
 
 async function ask(

@@ -1,6 +1,7 @@
 /** `ipipoud status` for people: reads like `wg show`. Pure. */
 import { exitCode, Failure } from "../net/failure.ts";
 import type { PeerStatus, Status, TunnelStatus } from "../tunnel/status.ts";
+import type { Rates } from "./rates.ts";
 
 /** The status of one tunnel (by its own or its interface's name), or of all. Throws a {@link Failure}. */
 export function selectTunnel(status: Status, name: string | undefined): Status {
@@ -12,14 +13,17 @@ export function selectTunnel(status: Status, name: string | undefined): Status {
   throw new Failure(exitCode.usage, `the daemon has no tunnel "${name}"`, mend);
 }
 
-/** `now` in milliseconds since 1970. Ends with a line break unless there is nothing to show. */
+/**
+ * `now` in milliseconds since 1970. With rates where the status has some. Ends with a line break unless
+ * there is nothing to show.
+ */
 export function renderStatus(status: Status, now: number): string {
   return status.tunnels
     .flatMap((tunnel) => [renderTunnel(tunnel), ...tunnel.peers.map((p) => renderPeer(p, now))])
     .join("\n");
 }
 
-function renderTunnel(tunnel: TunnelStatus): string {
+function renderTunnel(tunnel: TunnelStatus & Partial<Rates>): string {
   const { listen } = tunnel;
   const port = listen.port === null ? "" : `:${listen.port}`;
   const device = listen.device === null ? "" : `@${listen.device}`;
@@ -30,10 +34,11 @@ function renderTunnel(tunnel: TunnelStatus): string {
     ["addresses", tunnel.addresses.join(", ")],
     ["mtu", String(tunnel.mtu)],
     ["transfer", transfer(tunnel.rxBytes, tunnel.txBytes)],
+    ["rate", rate(tunnel)],
   ]);
 }
 
-function renderPeer(peer: PeerStatus, now: number): string {
+function renderPeer(peer: PeerStatus & Partial<Rates>, now: number): string {
   const { lastAuthentication, expires } = peer;
   const last = lastAuthentication === null ? undefined : Date.parse(lastAuthentication);
   const end = expires === null ? undefined : Date.parse(expires);
@@ -44,6 +49,8 @@ function renderPeer(peer: PeerStatus, now: number): string {
     ["latest authentication", last === undefined ? undefined : ago(now - last)],
     ["expires", end === undefined ? undefined : ahead(end - now)],
     ["transfer", transfer(peer.rxBytes, peer.txBytes)],
+    ["rate", rate(peer)],
+    ["keepalive", peer.keepalive === null ? undefined : `every ${span(peer.keepalive * 1000)}`],
   ]);
 }
 
@@ -57,6 +64,24 @@ function block(title: string, rows: readonly (readonly [string, string | undefin
 function transfer(received: number | null, sent: number | null): string | undefined {
   if (received === null || sent === null) return undefined;
   return `${bytes(received)} received, ${bytes(sent)} sent`;
+}
+
+/** `1.50 KiB/s received (12 packets/s), 0 B/s sent (0 packets/s)` */
+function rate(of: Partial<Rates>): string | undefined {
+  const received = direction(of.rxBytesPerSecond, of.rxPacketsPerSecond, "received");
+  const sent = direction(of.txBytesPerSecond, of.txPacketsPerSecond, "sent");
+  return received === undefined || sent === undefined ? undefined : `${received}, ${sent}`;
+}
+
+function direction(
+  ofBytes: number | null | undefined,
+  ofPackets: number | null | undefined,
+  word: string,
+): string | undefined {
+  if (ofBytes === null || ofBytes === undefined) return undefined;
+  const packets =
+    ofPackets === null || ofPackets === undefined ? "" : ` (${Math.round(ofPackets)} packets/s)`;
+  return `${bytes(Math.round(ofBytes))}/s ${word}${packets}`;
 }
 
 /** `wg show`'s units: 1023 B, 1.00 KiB, … */
@@ -79,8 +104,9 @@ function ahead(milliseconds: number): string {
   return milliseconds < 1000 ? "now" : `in ${span(milliseconds)}`;
 }
 
-/** `1 day, 2 hours, 3 seconds` */
+/** `1 day, 2 hours, 3 seconds`; less than a second as such. */
 function span(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)} milliseconds`;
   let seconds = Math.floor(milliseconds / 1000);
   const parts: string[] = [];
   for (const [unit, length] of units) {

@@ -44,8 +44,13 @@ export interface PeerStatus {
   readonly expires: string | null;
   readonly protocol: number;
   readonly allowedIPs: readonly string[];
+  /** null: not counted. */
   readonly rxBytes: number | null;
+  readonly rxPackets: number | null;
   readonly txBytes: number | null;
+  readonly txPackets: number | null;
+  /** Seconds from one authentication of ours to the next; null: none. */
+  readonly keepalive: number | null;
 }
 
 export interface TunnelFacts {
@@ -102,7 +107,10 @@ function peerStatus({ tunnel, link, translated }: TunnelFacts): (peer: Peer) => 
     protocol: 1,
     allowedIPs: (peer.config.allowedIPs ?? []).map(formatPrefix),
     rxBytes: own === undefined ? null : Number(own.rxBytes),
+    rxPackets: own === undefined ? null : Number(own.rxPackets),
     txBytes: own === undefined ? null : Number(own.txBytes),
+    txPackets: own === undefined ? null : Number(own.txPackets),
+    keepalive: peer.config.keepalive > 0 ? peer.config.keepalive / 1000 : null,
   });
 }
 

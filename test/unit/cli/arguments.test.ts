@@ -30,12 +30,18 @@ test("the dry run", () => {
 
 test("commands to the running daemon", () => {
   const plain = { ...none, control: undefined };
-  assert.deepEqual(parse("status"), { ...plain, name: "status", tunnel: undefined, json: false });
+  const status = { ...plain, name: "status", tunnel: undefined, json: false, watch: undefined };
+  assert.deepEqual(parse("status"), status);
+  assert.deepEqual(parse("status --watch"), { ...status, watch: 1000 });
+  assert.deepEqual(parse("status --watch hub"), { ...status, tunnel: "hub", watch: 1000 });
+  assert.deepEqual(parse("status --watch=2.5"), { ...status, watch: 2500 });
+  assert.deepEqual(parse("status --watch=500ms"), { ...status, watch: 500 });
   assert.deepEqual(parse("status hub --json --control /s"), {
     ...none,
     name: "status",
     tunnel: "hub",
     json: true,
+    watch: undefined,
     control: "/s",
   });
   assert.deepEqual(parse("reauth"), { ...plain, name: "reauth", target: undefined });
@@ -98,7 +104,9 @@ test("what makes no sense is a usage error of one line", () => {
     ["forget", /wants TUNNEL\/PEER/],
     ["reauth hub/a/b", /wants TUNNEL or TUNNEL\/PEER/],
     ["reauth /a", /wants TUNNEL or TUNNEL\/PEER/],
-    ["status --watch", /not there yet/],
+    ["status --watch=soon", /^--watch: "soon" is not a duration; write --watch=2 \(seconds\)/],
+    ["status --watch=0.01", /^--watch: "0.01" is too short a time; /],
+    ["events --watch", /^--watch means nothing with `events`/],
     ["cleanup --control a", /^--control means nothing with `cleanup`/],
     ["pubkey hub.key", /does not take "hub.key"; it reads standard input: `ipipoud pubkey < FILE`/],
     [

@@ -24,6 +24,7 @@ async function call(line: string, io: { input?: string; outIsPublicFile?: boolea
     },
     read: () => Promise.resolve(io.input ?? ""),
     outIsPublicFile: io.outIsPublicFile ?? false,
+    terminal: undefined,
     signals: () => ({ onStop() {}, onReload() {}, onReauth() {} }),
   };
   result.code = await run(line.split(" "), fake);

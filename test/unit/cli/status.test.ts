@@ -30,7 +30,10 @@ const status: Status = {
           protocol: 1,
           allowedIPs: ["172.28.0.2/32", "10.7.0.0/16"],
           rxBytes: 0,
+          rxPackets: 0,
           txBytes: 1024,
+          txPackets: 3,
+          keepalive: 25,
         },
         {
           name: "router",
@@ -42,7 +45,10 @@ const status: Status = {
           protocol: 1,
           allowedIPs: [],
           rxBytes: null,
+          rxPackets: null,
           txBytes: null,
+          txPackets: null,
+          keepalive: null,
         },
       ],
     },
@@ -81,6 +87,7 @@ peer: laptop
   latest authentication: 1 hour, 1 minute, 3 seconds ago
   expires: in 1 minute
   transfer: 0 B received, 1.00 KiB sent
+  keepalive: every 25 seconds
 
 peer: router
   state: waiting (hub, protocol 1)

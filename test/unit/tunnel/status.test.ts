@@ -66,7 +66,10 @@ test("a direct tunnel: its device's counters are its peer's", () => {
         protocol: 1,
         allowedIPs: ["172.28.0.2/32"],
         rxBytes: 2 ** 53,
+        rxPackets: 1,
         txBytes: 4,
+        txPackets: 2,
+        keepalive: null,
       },
     ],
   });

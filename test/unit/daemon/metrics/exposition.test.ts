@@ -20,7 +20,10 @@ const laptop: PeerStatus = {
   protocol: 1,
   allowedIPs: ["172.28.0.2/32"],
   rxBytes: 5,
+  rxPackets: 1,
   txBytes: 7,
+  txPackets: 2,
+  keepalive: null,
 };
 
 const measurement = (peers: readonly PeerStatus[], count = peers.length): Measurement => ({

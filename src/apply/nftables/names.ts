@@ -18,9 +18,15 @@ export const EPOCHS = "epochs";
 export const LONGER = "longer";
 /** Limits what comes from endpoints that no peer has, and queues it. */
 export const STRANGERS = "strangers";
+/** Drops what is above a stranger's own rate, and notes who it was. */
+export const OVER = "over";
 
 /** Set: what each stranger's address has left of its rate. */
 export const SOURCES = "sources";
+/** Set: strangers' addresses that were above their rate a moment ago; {@link EVERYBODY} for all together. */
+export const LIMITED = "limited";
+/** In {@link LIMITED}: the rate of all strangers together is used up. */
+export const EVERYBODY = "0.0.0.0" as IpAddress;
 /** Set: our own interfaces. */
 export const TUNNELS = "tunnels";
 /** Map: local address → its chain. */

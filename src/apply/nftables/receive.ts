@@ -48,12 +48,15 @@ import {
   authenticationChain,
   CLOSED,
   EPOCHS,
+  EVERYBODY,
   endpointsSet,
   guardSet,
   knownSet,
+  LIMITED,
   LOCALS,
   LONGER,
   nodesSet,
+  OVER,
   PLAIN,
   PREROUTING,
   peersMap,
@@ -67,7 +70,7 @@ import {
   tunnelChain,
 } from "./names.ts";
 import { plainMap } from "./plain.ts";
-import { covers, needsOf, set, sourcesSet, tunnelsSet } from "./sets.ts";
+import { covers, limitedSet, needsOf, set, sourcesSet, tunnelsSet } from "./sets.ts";
 
 /** Before connection tracking (-200), after its defragmentation (-400) where there is one. */
 export const PRIORITY = -310;
@@ -351,7 +354,8 @@ function authenticationObjects(gate: Gate): NftObject[] {
   const objects: NftObject[] = [tunnelsSet(), ...interfaces];
   if (gate.tunnels.some(({ authentications }) => authentications.length > 0)) {
     // From here on, whoever sent it is a stranger.
-    objects.push(sourcesSet(), strangersChain(gate), ...clockChains(gate));
+    objects.push(sourcesSet(), limitedSet());
+    objects.push(overChain(), strangersChain(gate), ...clockChains(gate));
   }
   return objects;
 }
@@ -399,9 +403,26 @@ function strangersChain(gate: Gate): Chain {
           expressions: [rateLimit(ratePerSource, true)],
         },
       ],
-      drop,
+      goTo(OVER),
     ),
     rule([rateLimit(rateTotal, false)], queued(gate)),
+    rule([{ kind: "payload", ...ip.source, to: 0 }, everybody, noteLimited]),
     rule(drop),
   ]);
 }
+
+/** In a chain of its own: a full set ends a rule, and must not end the drop. */
+function overChain(): Chain {
+  return chain(OVER, [rule([{ kind: "payload", ...ip.source, to: 0 }, noteLimited]), rule(drop)]);
+}
+
+/** From an address; nft 1.0.6 can't read back its own listing of a constant here. */
+const everybody: Expression = {
+  ...{ kind: "bitwise", from: 0, to: 0 },
+  ...{ mask: hexAddress(EVERYBODY), xor: hexAddress(EVERYBODY) },
+};
+
+const noteLimited: Expression = {
+  ...{ kind: "dynset", set: LIMITED, operation: "update", from: 0, timeout: 0, invert: false },
+  expressions: [],
+};

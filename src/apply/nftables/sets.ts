@@ -23,6 +23,7 @@ import {
   guardSet,
   hostsSet,
   knownSet,
+  LIMITED,
   nodesSet,
   peersMap,
   realMap,
@@ -209,14 +210,23 @@ export function tunnelSets(tunnel: GateTunnel, needs: Needs, shared: SetExpressi
 }
 
 export function sourcesSet(): NftSet {
-  return {
-    ...set(SOURCES, [ADDRESS]),
-    timeouts: true,
-    defaultTimeout: SOURCE_TIMEOUT,
-    dynamic: true,
-    size: MOST_SOURCES,
-  };
+  return { ...set(SOURCES, [ADDRESS]), ...dynamicFor(SOURCE_TIMEOUT) };
 }
+
+/** Rules add to it. */
+function dynamicFor(defaultTimeout: number) {
+  return { timeouts: true, defaultTimeout, dynamic: true, size: MOST_SOURCES } as const;
+}
+
+/**
+ * A token bucket does not tell what is left in it, so who is above a rate is noted here, for `explain`.
+ * In one second a bucket has a token again, whatever the rate.
+ */
+export function limitedSet(): NftSet {
+  return { ...set(LIMITED, [ADDRESS]), ...dynamicFor(LIMITED_TIMEOUT) };
+}
+
+const LIMITED_TIMEOUT = 1000;
 
 /** Without a size: it is seldom asked, and one tunnel more shall not mean another set. */
 export function tunnelsSet(): NftSet {

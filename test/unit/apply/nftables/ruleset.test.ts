@@ -249,14 +249,21 @@ describe("authentications", () => {
       "drop",
     ]);
     assert.deepEqual(rules(of, "strangers"), [
-      "n12+4 update @sources {over 10/1s burst 10} drop",
+      "n12+4 update @sources {over 10/1s burst 10} goto over",
       "until 1000/1s burst 1000 queue 26992",
+      "n12+4 &00000000 update @limited {}",
       "drop",
     ]);
+    // A full set ends its rule, and not the drop.
+    assert.deepEqual(rules(of, "over"), ["n12+4 update @limited {}", "drop"]);
     assert.deepEqual(setOf(of, "endpoints-ipipou0").expressions, [
       { kind: "limit", of: "packets", rate: 10, unit: 1, burst: 20, over: false },
     ]);
     assert.equal(setOf(of, "sources").size, 65_535);
+    assert.deepEqual(
+      [setOf(of, "limited").size, setOf(of, "limited").defaultTimeout],
+      [65_535, 1000],
+    );
   });
 
   test("without a time go straight to the limits", () => {

@@ -1,6 +1,7 @@
 /** The command line as a value. Pure. */
 import { parseArgs } from "node:util";
 import { readDuration } from "../config/schema/scalars.ts";
+import { familyOf, type IpAddress, parseAddress, parseEndpoint } from "../net/address.ts";
 import { exitCode, Failure } from "../net/failure.ts";
 
 export const defaultConfigPath = "/etc/ipipou/ipipoud.yaml";
@@ -15,6 +16,16 @@ export type Command = {
   | { readonly name: "check"; readonly json: boolean }
   /** `args` is ipipou 0.1's command line, from behind `--`. */
   | { readonly name: "import"; readonly files: readonly string[]; readonly args: readonly string[] }
+  | {
+      readonly name: "explain";
+      readonly address: IpAddress;
+      /** With one it is an outer address. */
+      readonly port: number | undefined;
+      /** The tunnel that is asked about. */
+      readonly to: string | undefined;
+      readonly source: IpAddress | undefined;
+      readonly json: boolean;
+    }
   | {
       readonly name: "status";
       readonly tunnel: string | undefined;
@@ -52,6 +63,8 @@ export const options = {
   json: { type: "boolean" },
   verbose: { type: "boolean", short: "v", multiple: true },
   watch: { type: "string" },
+  to: { type: "string" },
+  source: { type: "string" },
   confirm: { type: "string" },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "V" },
@@ -64,6 +77,7 @@ export const optionsOf: ReadonlyMap<string, readonly OptionName[]> = new Map([
   ["run", ["config"]],
   ["check", ["config", "check", "json"]],
   ["status", ["config", "control", "json", "watch"]],
+  ["explain", ["config", "json", "to", "source"]],
   ["reauth", ["config", "control"]],
   ["forget", ["config", "control"]],
   ["reload", ["config", "control", "confirm"]],
@@ -108,6 +122,10 @@ export function parseArguments(args: readonly string[]): Command {
         ...{ ...common, name, json, control },
         ...{ tunnel: atMostOne(name, rest), watch: interval(values.watch) },
       };
+    case "explain": {
+      const source = values.source === undefined ? undefined : ipv4(values.source, "--source");
+      return { ...common, name, json, to: values.to, source, ...whom(rest) };
+    }
     case "reauth":
       return { ...common, name, target: target(name, atMostOne(name, rest)), control };
     case "forget": {
@@ -172,6 +190,27 @@ function commandHint(word: string): string {
   if (word === "check") return "it is `ipipoud --check`";
   const file = word.includes("/") || /\.(?:ya?ml|json)$/.test(word);
   return file ? "a configuration is named by `--config FILE`" : "see `ipipoud --help`";
+}
+
+/** ADDRESS or ADDRESS:PORT. */
+function whom(rest: readonly string[]): { address: IpAddress; port: number | undefined } {
+  const text = atMostOne("explain", rest);
+  if (text === undefined) {
+    throw usage(
+      "`explain` wants an ADDRESS",
+      "an outer one (with :PORT for one sender) or an inner one",
+    );
+  }
+  const endpoint = parseEndpoint(text);
+  if (endpoint === undefined) return { address: ipv4(text, "`explain`"), port: undefined };
+  return { address: ipv4(endpoint.address, "`explain`"), port: endpoint.port };
+}
+
+function ipv4(text: string, where: string): IpAddress {
+  const address = parseAddress(text);
+  if (address === undefined) throw usage(`${where}: "${text}" is no address`, "write 198.51.100.2");
+  if (familyOf(address) === "ipv4") return address;
+  throw usage(`${where}: ${address} is IPv6`, "tunnels are IPv4, inside and outside");
 }
 
 function target(name: string, text: string | undefined): Target | undefined {

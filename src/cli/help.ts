@@ -13,6 +13,9 @@ export function helpText(): string {
                                       changes nothing
   ipipoud status [TUNNEL] [--json]    tunnels and peers of the running daemon; with --watch
                  [--watch[=SECONDS]]  again every second, with rates, until Ctrl-C
+  ipipoud explain ADDRESS[:PORT] [--to TUNNEL] [--source INNER] [--json]
+                                      what would happen now to packets from and to this outer or
+                                      inner address, step by step, as the kernel has it
   ipipoud events [--json]             what happens, as it happens
   ipipoud reauth [TUNNEL[/PEER]]      authenticate to dialled peers again
   ipipoud forget TUNNEL/PEER          forget which packets of a peer were seen

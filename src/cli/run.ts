@@ -44,6 +44,11 @@ async function dispatch(command: Command, io: Io): Promise<number> {
     case "status":
       await showStatus(command, io);
       return 0;
+    case "explain": {
+      const { explainAddress } = await import("./explain.ts");
+      io.out(await explainAddress({ ...command, configPaths: configPathsOf(command) }));
+      return 0;
+    }
     case "reload": {
       const { confirmWithin } = command;
       const { changes } = (await ask(command, { command: "reload", confirmWithin })) as Reloaded;

@@ -185,17 +185,28 @@ export interface LookupOptions {
   readonly mark?: number;
   /** Index of the device that the packet shall leave by. */
   readonly oif?: number;
+  /** Its source: an address of this host, but for one that came in. */
+  readonly from?: IpAddress;
+  /** Index of the device that the packet has come in by; needs `from`. */
+  readonly iif?: number;
 }
 
-/** What the kernel would do with a packet from this host; ENETUNREACH and the like where it would fail. */
+/**
+ * What the kernel would do with a packet from this host, or with one that came in; ENETUNREACH and the like
+ * where it would fail, EXDEV where rp_filter drops it.
+ */
 export function getRoute(destination: IpAddress, options: LookupOptions = {}): Request {
   const family = familyOf(destination);
+  const { from, iif } = options;
   const data = {
     family: familyNumber(family),
     dstLen: bitsOf(family),
+    srcLen: from === undefined ? 0 : bitsOf(family),
     flags: { lookupTable: true } as const,
   };
   const attrs: RouteMessage["attrs"] = { dst: addressBytes(destination) };
+  if (from !== undefined) attrs.src = addressBytes(from);
+  if (iif !== undefined) attrs.iif = iif;
   if (options.oif !== undefined) attrs.oif = options.oif;
   if (options.mark !== undefined) attrs.mark = u32Bytes(options.mark);
   return {

@@ -56,7 +56,7 @@ export const commandWords: Readonly<Record<string, CommandWords>> = {
     operands: "ADDRESS[:PORT]",
     completes: "other",
     summary: "Show what would happen now to a packet from or to this address",
-    text: "Step by step, and read from the kernel: an outer address (with the UDP port it sends from) or an inner one.",
+    text: "Step by step, and read from the kernel, with or without a running daemon: an outer address (with the UDP port it sends from) or an inner one. Made-up packets go through the rules, listeners, devices and routes that are there now: data, a proof, junk, bare protocol 4, and one to the peer; each ends with what becomes of it, why, and the mend. Needs CAP_NET_ADMIN.",
   },
   reauth: {
     operands: "[TUNNEL[/PEER]]",
@@ -149,7 +149,19 @@ export const optionWords: Readonly<Record<OptionName, OptionWords>> = {
     value: undefined,
     completes: undefined,
     summary: "Show it again and again, with rates",
-    text: "Of `status`, until it is interrupted.",
+    text: "Of `status`, every second (`--watch=SECONDS` for another interval), until it is interrupted. A terminal is drawn over, a pipe gets a block each time, with `--json` one object.",
+  },
+  to: {
+    value: "TUNNEL",
+    completes: undefined,
+    summary: "The one tunnel that is asked about",
+    text: "Of `explain`: a stranger could mean any tunnel.",
+  },
+  source: {
+    value: "INNER",
+    completes: undefined,
+    summary: "Inner source of the data that is asked about",
+    text: "Of `explain`; default: an address that the peer may have.",
   },
   confirm: {
     value: "TIME",

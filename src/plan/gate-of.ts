@@ -115,7 +115,8 @@ function plainTunnel(
   });
 }
 
-function authentications(tunnel: TunnelConfig): AuthenticationLength[] {
+/** What peers of the tunnel may send to prove themselves. */
+export function authentications(tunnel: Pick<TunnelConfig, "peers">): AuthenticationLength[] {
   const lengths = new Map<number, boolean>();
   for (const peer of tunnel.peers) {
     if (!isAwaited(peer)) continue;
@@ -134,8 +135,8 @@ function longer({ peers }: TunnelConfig): LongerAuthentications | undefined {
   return { least: KEY_PAYLOAD + 1, most: LONGEST_KEY_PAYLOAD, timed };
 }
 
-/** What wire/reply.ts can make something of. */
-function replies({ peers }: TunnelConfig): number[] {
+/** Bytes of what wire/reply.ts can make something of. */
+export function replies({ peers }: Pick<TunnelConfig, "peers">): number[] {
   const lengths = new Set<number>();
   for (const { role, proof, identity } of peers) {
     if (role !== "dial" || identity.kind === "none") continue;

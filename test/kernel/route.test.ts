@@ -7,6 +7,7 @@ import {
   deleteRoute,
   dumpRoutes,
   getRoute,
+  type LookupOptions,
   newRoute,
   type RouteLookup,
   replaceRoute,
@@ -52,8 +53,11 @@ describe("routes", () => {
     return all.filter(({ protocol }) => protocol === PROTOCOL);
   }
 
-  async function lookup(destination: string, mark?: number): Promise<RouteLookup | undefined> {
-    const request = getRoute(ipAddress(destination), mark === undefined ? {} : { mark });
+  async function lookup(
+    destination: string,
+    options: LookupOptions = {},
+  ): Promise<RouteLookup | undefined> {
+    const request = getRoute(ipAddress(destination), options);
     const [message] = await ns.route.request(request);
     return message === undefined ? undefined : decodeRouteLookup(message, devices);
   }
@@ -123,7 +127,7 @@ describe("routes", () => {
     });
     await ns.route.request(newRoute(throughGateway, devices));
     ns.run("ip", "rule", "add", "fwmark", "5", "table", "100");
-    assert.deepEqual(await lookup("10.8.0.1", 5), {
+    assert.deepEqual(await lookup("10.8.0.1", { mark: 5 }), {
       type: "unicast",
       table: 100,
       device: "d0",
@@ -139,6 +143,12 @@ describe("routes", () => {
       source: "192.0.2.1",
     });
     assert.equal((await lookup("127.0.0.1"))?.type, "local");
+    const iif = devices.index("d0") ?? assert.fail();
+    const cameIn = (from: string) => lookup("192.0.2.1", { from: ipAddress(from), iif });
+    assert.equal((await cameIn("192.0.2.77"))?.type, "local");
+    await assert.rejects(cameIn("192.0.2.1"), { code: "EINVAL" }, "our own address from outside");
+    ns.run("sh", "-c", "echo 1 >/proc/sys/net/ipv4/conf/d0/rp_filter");
+    await assert.rejects(cameIn("10.8.0.1"), { code: "EXDEV" }, "strict rp_filter");
     await ns.route.request(deleteRoute(throughGateway, devices));
   });
 

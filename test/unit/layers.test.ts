@@ -149,6 +149,7 @@ test("the dry run cannot reach the code that executes", () => {
   assert.ok(files.has(target), `src/${target} is not there: name what executes steps now`);
   for (const start of [
     "cli/check.ts",
+    "cli/explain.ts",
     ...[...files.keys()].filter((f) => /^(plan|wire)\//.test(f)),
   ]) {
     // From each file reached, the one that led there.

@@ -11,6 +11,7 @@ import {
 import type { Hex } from "../../kernel/nftables/data.ts";
 import type { Expression } from "../../kernel/nftables/expression.ts";
 import type { CmpOperator } from "../../kernel/nftables/expressions/cmp.ts";
+import type { Limit } from "../../kernel/nftables/expressions/limit.ts";
 import type { Chain, Element, NftObject, NftSet } from "../../kernel/nftables/objects.ts";
 import { hexInterface } from "./fields.ts";
 
@@ -33,7 +34,14 @@ export type MachineEvent =
       readonly key: Hex;
       readonly element: Element | undefined;
     }
-  | { readonly kind: "limit"; readonly chain: string; readonly over: boolean }
+  | {
+      readonly kind: "limit";
+      readonly chain: string;
+      /** Where each element of a set has its own bucket. */
+      readonly key: Hex | undefined;
+      readonly limit: Limit;
+      readonly over: boolean;
+    }
   | { readonly kind: "queue"; readonly number: number }
   | { readonly kind: "accept" | "drop"; readonly chain: string }
   /** The bytes of a header are others from here on. */
@@ -196,14 +204,15 @@ export class RulesMachine {
         return verdict(expression.verdict, chain, note);
       case "limit": {
         const over = this.#isOver(chain, undefined);
-        note({ kind: "limit", chain, over });
+        note({ kind: "limit", chain, key: undefined, limit: expression, over });
         return over === expression.over ? NEXT : BREAK;
       }
       case "dynset": {
         const [limit] = expression.expressions;
         if (limit?.kind !== "limit") return NEXT;
-        const over = this.#isOver(chain, this.#key(expression.set, slots, expression.from));
-        note({ kind: "limit", chain, over });
+        const key = this.#key(expression.set, slots, expression.from);
+        const over = this.#isOver(chain, key);
+        note({ kind: "limit", chain, key, limit, over });
         return over === limit.over ? NEXT : BREAK;
       }
       // The mark is of the outer route look-up alone.

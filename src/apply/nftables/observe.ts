@@ -6,6 +6,7 @@ import type { Chain, NftObject, NftSet, Rule, TableName } from "../../kernel/nft
 import { decodeRule, dumpRules } from "../../kernel/nftables/rule.ts";
 import { decodeSet, dumpSets } from "../../kernel/nftables/set.ts";
 import { decodeTable, dumpTables } from "../../kernel/nftables/table.ts";
+import { addressFromBytes, type IpAddress } from "../../net/address.ts";
 import type { Message, Request } from "../../netlink/request.ts";
 import { groupBy } from "./group.ts";
 import {
@@ -16,7 +17,7 @@ import {
   type Proof,
   proofsIn,
 } from "./learned.ts";
-import { OWNER } from "./names.ts";
+import { LIMITED, OWNER, SOURCES } from "./names.ts";
 import { tableNamed } from "./ruleset.ts";
 
 export interface Dumper {
@@ -64,6 +65,35 @@ export async function observeRuleset(kernel: Dumper, name: string): Promise<Obse
     doors: doorsIn(objects),
     destinations: destinationsIn(objects),
   };
+}
+
+/** Strangers that the limits know, by address: milliseconds that it is still remembered. */
+export interface ObservedLimits {
+  /** Whatever sent something in the last seconds. */
+  readonly sources: ReadonlyMap<IpAddress, number>;
+  /** Above its rate a moment ago; {@link EVERYBODY}: all of them together. */
+  readonly limited: ReadonlyMap<IpAddress, number>;
+}
+
+/** Of a ruleset that was just observed; what is in these sets comes and goes with the packets. */
+export async function observeLimits(
+  kernel: Dumper,
+  name: string,
+  objects: readonly NftObject[],
+): Promise<ObservedLimits> {
+  const named = tableNamed(name);
+  const left = async (set: string): Promise<Map<IpAddress, number>> => {
+    const found = new Map<IpAddress, number>();
+    if (!objects.some((object) => object.kind === "set" && object.name === set)) return found;
+    for (const message of await kernel.dump(dumpElements(named, set))) {
+      for (const { key, expires, timeout } of decodeElements(named, message)) {
+        const address = addressFromBytes(Buffer.from(key, "hex"));
+        if (address !== undefined) found.set(address, expires ?? timeout);
+      }
+    }
+    return found;
+  };
+  return { sources: await left(SOURCES), limited: await left(LIMITED) };
 }
 
 async function observeChains(kernel: Dumper, table: TableName): Promise<Chain[]> {

@@ -59,6 +59,17 @@ test("commands to the running daemon", () => {
   assert.deepEqual(parse("events --json"), { ...plain, name: "events", json: true });
 });
 
+test("what would happen to an address", () => {
+  const plain = { ...none, name: "explain", json: false, to: undefined, source: undefined };
+  assert.deepEqual(parse("explain 172.28.0.2"), {
+    ...{ ...plain, address: "172.28.0.2", port: undefined },
+  });
+  assert.deepEqual(parse("explain 198.51.100.2:40001 --to hub --source 172.28.0.2 --json"), {
+    ...{ ...plain, address: "198.51.100.2", port: 40_001 },
+    ...{ to: "hub", source: "172.28.0.2", json: true },
+  });
+});
+
 test("commands that stand alone", () => {
   for (const name of ["keygen", "pubkey", "schema", "cleanup"] as const) {
     assert.deepEqual(parse(name), { ...none, name });
@@ -100,6 +111,12 @@ test("what makes no sense is a usage error of one line", () => {
     ["reload x", /does not take "x"/],
     ["reload --confirm soon", /^--confirm: "soon" is not a duration; write 60s or 5m$/],
     ["reload --confirm 0s", /^--confirm: "0s" is no time at all; write 60s or 5m$/],
+    ["explain", /^`explain` wants an ADDRESS; /],
+    ["explain laptop", /^`explain`: "laptop" is no address; write 198.51.100.2$/],
+    ["explain 192.0.2.1:x", /is no address/],
+    ["explain 2001:db8::1", /^`explain`: 2001:db8::1 is IPv6; tunnels are IPv4/],
+    ["explain 192.0.2.1 192.0.2.2", /does not take "192.0.2.2"/],
+    ["explain 192.0.2.1 --source x", /^--source: "x" is no address/],
     ["forget hub", /wants TUNNEL\/PEER/],
     ["forget", /wants TUNNEL\/PEER/],
     ["reauth hub/a/b", /wants TUNNEL or TUNNEL\/PEER/],

@@ -1,25 +1,24 @@
-# Build: a compiler for the addon and for raw-socket, TypeScript for the rest.
-FROM node:20-bookworm AS build
+# Every step is a script, so that it can be run and tested where no image can be built.
+
+# Build: a compiler for the addons, TypeScript for the rest.
+FROM node:20-trixie AS build
 WORKDIR /src
-COPY package.json package-lock.json .npmrc binding.gyp tsconfig.json ./
+COPY package.json package-lock.json .npmrc binding.gyp tsconfig.json README.md LICENSE ./
 COPY native native
-RUN npm ci
 COPY src src
-RUN npm run build && npm prune --omit=dev
-
-# Run: no compiler, no shell tools beyond the base image's.
-FROM node:20-bookworm-slim
-WORKDIR /opt/ipipoud
-COPY --from=build /src/package.json ./
-COPY --from=build /src/node_modules node_modules
-COPY --from=build /src/build/Release/ipipoud.node build/Release/ipipoud.node
-COPY --from=build /src/dist/bin dist/bin
 COPY conf conf
-RUN mkdir -p /etc/ipipou /run/ipipoud /var/lib/ipipoud
+RUN ["sh", "conf/container/build.sh", "/out"]
 
+# Run: Debian with its nodejs, no compiler, no npm.
+FROM debian:trixie-slim
+COPY conf/container/system.sh /root/
+RUN ["sh", "/root/system.sh"]
+COPY --from=build /out /usr/lib/ipipoud
+USER ipipoud
 # CAP_NET_ADMIN and CAP_NET_RAW, the host's first user namespace, and the module `fou` loaded on the host:
 #   docker run --network host --cap-drop ALL --cap-add NET_ADMIN --cap-add NET_RAW \
 #     -v /etc/ipipou:/etc/ipipou:ro ipipoud
-HEALTHCHECK --interval=30s --timeout=10s CMD ["node", "dist/bin/ipipoud.js", "status"]
+# What is mounted there must be readable by user 990. Not with no-new-privileges: see entrypoint.sh.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=10s CMD ["ipipoud", "status"]
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["node", "dist/bin/ipipoud.js"]
+ENTRYPOINT ["/usr/lib/ipipoud/conf/container/entrypoint.sh"]

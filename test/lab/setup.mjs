@@ -42,6 +42,8 @@ const packages = [
     "zsh",
     "fish",
   ],
+  // What people install, and the bare systems that they install it on.
+  ...["mmdebstrap", "dpkg-dev", "binutils", "lintian", "docker-compose"],
 ];
 
 function say(line) {

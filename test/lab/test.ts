@@ -1,7 +1,7 @@
 /**
- * All tests: the checks, the unit tests on this machine, then on each kernel one boot that runs every
- * kernel and end-to-end test file, side by side where there is a processor for each. The last line has the
- * counts of it all.
+ * All tests: the checks, the unit tests and those of what people install on this machine, then on each kernel one
+ * boot that runs every kernel and end-to-end test file, side by side where there is a processor for each. The last
+ * line has the counts of it all.
  *
  *   npm test [-- [--kernel 6.1|6.12|host]… [--only WORD]…]
  *
@@ -14,6 +14,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Counts, readCounts, sum } from "./counts.ts";
+import { prepareDelivery } from "./delivery.ts";
 import { defaultKernels, prepare, runInLab } from "./lab.ts";
 import { projectRoot } from "./paths.ts";
 
@@ -76,6 +77,27 @@ async function unitTests(): Promise<Counts[]> {
   const files = await testFiles("unit");
   if (files.length === 0) return only.length > 0 ? [] : [failure];
   heading(`unit tests: ${files.length} files`);
+  return await testsHere(files);
+}
+
+/** What end-to-end tests install is made here; a guest has no network. */
+const INSTALLS = /\/e2e\/(service|container)/;
+
+async function deliveryTests(): Promise<Counts[]> {
+  const files = await testFiles("delivery");
+  const wanted = files.length > 0 || (await testFiles("e2e")).some((file) => INSTALLS.test(file));
+  if (!wanted) return only.length > 0 ? [] : [failure];
+  heading(`what people install: ${files.length} files`);
+  try {
+    await prepareDelivery();
+  } catch (error) {
+    write(`${error instanceof Error ? error.message : String(error)}\n`);
+    return [failure];
+  }
+  return files.length === 0 ? [] : await testsHere(files);
+}
+
+async function testsHere(files: readonly string[]): Promise<Counts[]> {
   const folder = await mkdtemp(join(tmpdir(), "ipipoud-test-"));
   try {
     const report = join(folder, "counts");
@@ -141,7 +163,7 @@ function verdict(counts: Counts, code: number): Counts[] {
   return silent ? [counts, failure] : [counts];
 }
 
-const all = [...(await check()), ...(await unitTests())];
+const all = [...(await check()), ...(await unitTests()), ...(await deliveryTests())];
 all.push(...(await allKernels(values.kernel ?? (await defaultKernels()))));
 const { passed, failed, skipped } = sum(all);
 if (skipped > 0)

@@ -2,6 +2,8 @@
  * From the command line to an exit code. Commands are imported when they are called: `keygen` and
  * `status` start without the daemon's weight, and `--check` never loads the code that executes steps.
  */
+
+import { isJournal } from "../daemon/log.ts";
 import type { ControlRequest } from "../daemon/protocol.ts";
 import type { Reloaded } from "../daemon/supervisor.ts";
 import { version } from "../daemon/version.ts";
@@ -20,7 +22,9 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     // The arguments themselves may be what is wrong, so ask them no more than this.
     const verbosity = args.some((arg) => /^(-v+|--verbose)$/.test(arg)) ? 1 : 0;
     const complaint = complaintOf(error, verbosity);
-    io.err(`${complaint.lines.join("\n")}\n`);
+    // A daemon that can't start is found by `journalctl -p err`.
+    const priority = isJournal(process.env, 2) ? "<3>" : "";
+    io.err(complaint.lines.map((line) => `${priority}${line}\n`).join(""));
     return complaint.exitCode;
   }
 }

@@ -97,6 +97,12 @@ describe("service", () => {
     assert.ok(
       ours.some(({ MESSAGE, PRIORITY }) => /authenticated/.test(MESSAGE) && PRIORITY === "6"),
     );
+    // The reload that was refused.
+    assert.ok(
+      entries.some(
+        ({ MESSAGE, PRIORITY }) => /^ipipoud: .*listn/.test(MESSAGE) && PRIORITY === "3",
+      ),
+    );
   });
 
   it("stays down where trying again mends nothing", async () => {

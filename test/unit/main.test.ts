@@ -2,7 +2,15 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, fchmodSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  fchmodSync,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -17,6 +25,21 @@ test("a failure is one line on stderr and its exit code", () => {
   const { status, stdout, stderr } = call("nonsense");
   assert.deepEqual([status, stdout], [2, ""]);
   assert.match(stderr, /^ipipoud: there is no command "nonsense"[^\n]*\n$/);
+});
+
+test("in the journal a failure has an error's priority", (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "ipipoud-journal-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "stream");
+  const stream = openSync(file, "w");
+  const { dev, ino } = fstatSync(stream, { bigint: true });
+  const env = { ...process.env, JOURNAL_STREAM: `${dev}:${ino}` };
+  spawnSync(process.execPath, [main, "nonsense"], { env, stdio: ["ignore", "ignore", stream] });
+  closeSync(stream);
+  assert.match(readFileSync(file, "utf8"), /^<3>ipipoud: there is no command[^\n]*\n$/);
+  // Inherited, but not what we write to.
+  const { stderr } = spawnSync(process.execPath, [main, "nonsense"], { env, encoding: "utf8" });
+  assert.match(stderr, /^ipipoud: /);
 });
 
 test("success is 0, and a large output arrives whole through a pipe", () => {

@@ -63,6 +63,7 @@ describe("metrics", () => {
     );
     const both = 'count(ipipoud_peer_last_authentication_timestamp_seconds{job="ipipoud"}) == 2';
     assert.deepEqual(await prometheus.unanswered([...queries, both]), {}, prometheus.log);
+    prometheus.pause();
   });
 
   it("move with a reload, stay where nothing new can be had, and end", async () => {

@@ -80,6 +80,11 @@ export class Prometheus {
     return this.#program.lines.join("\n");
   }
 
+  /** It holds its port and leaves the processor to others. */
+  pause(): void {
+    this.#program.child.kill("SIGSTOP");
+  }
+
   async remove(): Promise<void> {
     await this.#program.stop("SIGKILL");
     await rm(this.#folder, { recursive: true, force: true });

@@ -22,6 +22,12 @@ const read = (name: string): string => readFileSync(join(root, name), "utf8");
 
 const anyTunnel = "tunnels: { t: { peers: { p: { token: x } } } }\n";
 
+/** What stands for a value, where only values are taken. */
+const placeholders: Readonly<Record<string, string>> = {
+  "ADDRESS[:PORT]": "192.0.2.1",
+  TIME: "60s",
+};
+
 /** Loads a block as somebody has it who did what the text around it says. */
 function load(yaml: string): void {
   const text = yaml.replace("PASTE WHAT ipipoud pubkey PRINTED", publicKey);
@@ -57,19 +63,22 @@ describe("documents", () => {
           const args = words
             .trim()
             .split(/ +/)
-            .filter((word) => word !== "");
+            .filter((word) => word !== "")
+            .map((word) => placeholders[word] ?? word);
           const [first = ""] = args;
           if (!optionsOf.has(first) && !first.startsWith("-")) {
             // A name (of the unit, the group, a container), or nothing more to see.
             assert.ok(!/^[a-z]+$/.test(first), `${name}:${line}: there is no \`ipipoud ${first}\``);
             continue;
           }
+          // The command as such is spoken of.
+          if (args.length === 1 && optionsOf.has(first)) continue;
           assert.doesNotThrow(() => parseArguments(args), `${name}:${line}: ipipoud ${words}`);
           count++;
         }
       }
     }
-    assert.ok(count > 30, `${count}`);
+    assert.ok(count > 15, `${count}`);
   });
 
   it("quote what the program says", () => {

@@ -26,12 +26,15 @@ function rendered(page: string): string {
 }
 
 describe("ipipoud(8)", () => {
-  it("has words for each command and option that there is", () => {
+  it("has words for each command and option that there is, and for no others", () => {
     const where = "say what it does in src/manual/commands.ts";
     for (const name of optionsOf.keys())
       assert.ok(Object.hasOwn(commandWords, name), `${name}: ${where}`);
     for (const name of Object.keys(options))
       assert.ok(Object.hasOwn(optionWords, name), `--${name}: ${where}`);
+    for (const name of Object.keys(commandWords)) {
+      assert.ok(optionsOf.has(name), `${name} is no command`);
+    }
     for (const name of Object.keys(optionWords))
       assert.ok(Object.hasOwn(options, name), `--${name} is no option`);
   });
@@ -45,13 +48,14 @@ describe("ipipoud(8)", () => {
     for (const name of Object.keys(catalogue)) assert.match(text, new RegExp(`^ +${name}\\b`, "m"));
   });
 
-  it("shows no command that --help does not", () => {
+  it("shows no command that --help does not, nor an option", () => {
     const help = helpText();
     for (const name of optionsOf.keys()) {
       if (name === "run" || name === "check") continue;
       const operands = commandWords[name]?.operands ?? "";
       assert.ok(help.includes(`ipipoud ${name}${operands === "" ? "" : ` ${operands}`}`), name);
     }
+    for (const name of Object.keys(options)) assert.match(help, new RegExp(`--${name}\\b`), name);
   });
 });
 

@@ -129,9 +129,42 @@ describe("reload", () => {
     assert.equal((await server.cli("reload", "--control", top.control)).code, 0);
   });
 
+  it("aside: status --watch tells how much goes through now, until it is interrupted", async () => {
+    const program = server.follow("status", "one", "--watch=500ms", "--json");
+    const rate = (line: string): number => {
+      const { tunnels } = JSON.parse(line) as { tunnels: { rxPacketsPerSecond: number | null }[] };
+      return tunnels[0]?.rxPacketsPerSecond ?? 0;
+    };
+    await eventually(() => program.stdout.some((line) => line !== "" && rate(line) > 0), {
+      what: "packets per second",
+    });
+    assert.equal(rate(program.stdout[0] ?? ""), 0, "the first has nothing to compare with");
+    assert.equal(await program.stop("SIGINT"), 0);
+  });
+
   it("costs a tunnel that stands no packet", async () => {
     await pinger.moreReplies(5);
     assert.deepEqual((await pinger.stop()).lost, []);
+  });
+
+  it("that cuts the way of who asked for it is undone in time, without a hand on either side", async () => {
+    const operator = new Pinger(topology.client, serverInner);
+    await operator.moreReplies(3);
+    // To another port: the client goes on sending to the one that it knows.
+    await configure({ one: waitingTunnel([laptop], { port: 10_009 }) });
+    const from = server.log.length;
+    const asked = await server.cli("reload", "--confirm", "3s");
+    assert.match(asked.stdout, /goes back in 3 s/, asked.stderr);
+    assert.equal(await topology.client.reaches(serverInner, 1), false, "the way is cut");
+    await server.logs(/not confirmed within 3 s/, { from });
+    await operator.moreReplies(3);
+    const { lost } = await operator.stop();
+    assert.ok(lost.length > 0);
+    const { listen } = (await statusOf(server)).tunnels[0] ?? assert.fail();
+    assert.equal(listen.port, 10_000);
+    assert.equal((await server.cli("confirm")).code, 2, "nothing is left to confirm");
+    await configure({ one: first });
+    assert.equal((await server.cli("reload")).stdout, "nothing to change\n");
   });
 
   it("lets nobody in by a proof that is no longer asked for", async () => {

@@ -97,7 +97,11 @@ export interface PeerState {
 }
 
 export interface State {
-  readonly tunnels: readonly { readonly name: string; readonly peers: readonly PeerState[] }[];
+  readonly tunnels: readonly {
+    readonly name: string;
+    readonly listen: { readonly port: number | null };
+    readonly peers: readonly PeerState[];
+  }[];
   readonly queue: {
     readonly received: number;
     readonly accepted: number;

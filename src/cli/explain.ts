@@ -8,6 +8,7 @@ import { asFailure } from "../daemon/failures.ts";
 import { loadAddon } from "../native/addon.ts";
 import type { IpAddress } from "../net/address.ts";
 import { exitCode, Failure } from "../net/failure.ts";
+import { nodesAtStart, withKnownNodes } from "../tunnel/directory/start.ts";
 import { renderExplanation } from "./explain-text.ts";
 
 export interface ExplainOptions {
@@ -23,7 +24,8 @@ export interface ExplainOptions {
 /** Gives what is printed. Throws a {@link Failure}: privilege where the gate can't be seen. */
 export async function explainAddress(options: ExplainOptions): Promise<string> {
   const { address, port, source } = options;
-  const configuration = loadConfiguration([...options.configPaths]);
+  const written = loadConfiguration([...options.configPaths]);
+  const configuration = withKnownNodes(written, (tunnel) => nodesAtStart(written, tunnel));
   const tunnel = options.to === undefined ? undefined : tunnelNamed(configuration, options.to);
   const sockets = openSockets(loadAddon());
   try {

@@ -9,7 +9,7 @@ import { authentications } from "../../plan/gate-of.ts";
 import { type Incoming, proofLength, walkIn } from "./incoming.ts";
 import type { Explained, Explanation, Scene, Walk } from "./model.ts";
 import { walkOut } from "./outgoing.ts";
-import { innerAddressOf, Who } from "./who.ts";
+import { innerAddressOf, sendsFrom, Who } from "./who.ts";
 import { dropped, PROVE } from "./words.ts";
 
 export interface Wanted {
@@ -72,11 +72,11 @@ function* explainOuter(scene: Scene, who: Who, wanted: Wanted): Walk<Explanation
   const packets: Explained[] = [];
   const standing = who.standing
     .filter(({ endpoint }) => endpoint.address === address)
-    // A tunnel without UDP takes no notice of ports.
-    .filter(({ endpoint }) => port === undefined || [port, 0].includes(endpoint.port))
+    .filter((left) => port === undefined || sendsFrom(left, { address, port }))
     .filter((left) => tunnel === undefined || left.tunnel === tunnel)
     .slice(0, MOST_ENDPOINTS);
-  for (const { tunnel: its, peer, endpoint: from } of standing) {
+  for (const { tunnel: its, peer, endpoint } of standing) {
+    const from = port === undefined ? endpoint : { address, port };
     const inner = source ?? innerAddressOf(its, peer);
     const known = { tunnel: its, peer, from, anyPort: false };
     packets.push(yield* walkIn(scene, who, { ...known, packet: "data", source: inner }));

@@ -13,6 +13,7 @@ import {
   inPeerChain,
   knownSet,
   LONGER,
+  nodesSet,
   OVER,
   PLAIN,
   peersMap,
@@ -70,14 +71,18 @@ function lookupStep(
 ): ExplainStep | undefined {
   const bytes = Buffer.from(key, "hex");
   const found = element !== undefined;
+  const has = found ? "has" : "does not have";
   const step = (what: string): ExplainStep => ({
     ...{ step: "gate", what, set },
     ...(element === undefined ? {} : { secondsLeft: secondsLeft(element) }),
   });
   if (tunnelIn(set, knownSet) !== undefined) {
     const inner = addressFromBytes(bytes.subarray(8, 12));
-    const who = `${senderOf(bytes)} with inner source ${inner}`;
-    return step(found ? `set ${set} has ${who}` : `set ${set} does not have ${who}`);
+    return step(`set ${set} ${has} ${senderOf(bytes)} with inner source ${inner}`);
+  }
+  if (tunnelIn(set, nodesSet) !== undefined) {
+    const [from, inner] = [bytes.subarray(0, 4), bytes.subarray(4, 8)].map(addressFromBytes);
+    return step(`set ${set} ${has} ${from} with inner source ${inner}`);
   }
   if (tunnelIn(set, peersMap) !== undefined) {
     if (!found) return step(`map ${set} does not have ${senderOf(bytes)}`);
@@ -104,9 +109,7 @@ function lookupStep(
   }
   if (set === PLAIN) {
     const [from, to] = [bytes.subarray(0, 4), bytes.subarray(4, 8)].map(addressFromBytes);
-    return step(
-      found ? `map ${set} has ${from} to ${to}` : `map ${set} does not have ${from} to ${to}`,
-    );
+    return step(`map ${set} ${has} ${from} to ${to}`);
   }
   if (set === TUNNELS && found) return step("it came out of a tunnel of ours");
   return undefined;

@@ -40,9 +40,7 @@ export class Who {
 
   /** Who of the tunnel's peers stands at this endpoint. */
   at(tunnel: TunnelConfig, endpoint: Endpoint): Left[] {
-    return this.standing.filter(
-      (left) => left.tunnel === tunnel && sameEndpoint(left.endpoint, endpoint),
-    );
+    return this.standing.filter((left) => left.tunnel === tunnel && sendsFrom(left, endpoint));
   }
 
   /** The peer whose gate chain or nexthop has this id. */
@@ -103,6 +101,12 @@ export class Who {
     const address = outerOfStandIns(routes).get(ipip.local) ?? ipip.local;
     return isPlaceholder(address) ? undefined : { address, port: ipip.fou?.sourcePort ?? 0 };
   }
+}
+
+/** Nodes of a directory send from any port, and without UDP there is none. */
+export function sendsFrom({ peer, endpoint: its }: Left, endpoint: Endpoint): boolean {
+  if (peer.node || its.port === 0) return its.address === endpoint.address;
+  return sameEndpoint(its, endpoint);
 }
 
 /** Where a peer's inner addresses are: a single peer without allowedIPs has the other side of ours. */

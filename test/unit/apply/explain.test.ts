@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { renderExplanation } from "../../../src/cli/explain-text.ts";
 import type { PeerConfig } from "../../../src/config/model.ts";
 import { ipAddress } from "../../../src/net/address.ts";
+import { withNodes } from "../../../src/plan/directory.ts";
 import type { KnownEndpoint } from "../../../src/plan/situation.ts";
 import {
   configuration,
@@ -265,6 +266,34 @@ test("a tunnel without UDP: protocol 4 from its peer is its data", () => {
   assert.match(wrong.verdict, /^dropped: router stands at 198.51.100.2, but inner source 8.8.8.8/);
   const other = there.packet("data", STRANGER, { source: "172.28.0.9" });
   assert.equal(other.verdict, `dropped: router is at ${HERE}, not at ${STRANGER}`);
+});
+
+test("nodes of a directory send from any port, each with its own inner source", () => {
+  const from = { kind: "file", path: "/etc/udptun.json" } as const;
+  const drafted = tunnel("mesh", [], {
+    ...{ addresses: [inner("192.168.100.1/24")], listen: listen("203.0.113.1", 7777) },
+    directory: { from, interval: 300_000 },
+  });
+  const nodes = new Map([
+    [ipAddress("192.168.100.2"), { host: HERE, port: 7777 }],
+    [ipAddress("192.168.100.3"), { host: STRANGER, port: 7777 }],
+  ]);
+  const config = configuration([withNodes(drafted, nodes).tunnel]);
+  const there = new ExplainedHost(config, {
+    endpoints: {
+      "mesh/192.168.100.2": known(`${HERE}:7777`),
+      "mesh/192.168.100.3": known(`${STRANGER}:7777`),
+    },
+  });
+  const data = there.packet("data", `${HERE}:51234`);
+  assert.deepEqual(
+    [data.outcome, data.from, data.source],
+    ["delivered", `${HERE}:51234`, "192.168.100.2"],
+  );
+  assert.match(data.steps[0]?.what ?? "", /^set nodes-mesh has 198.51.100.2 with inner source/);
+  const wrong = there.packet("data", HERE, { source: "192.168.100.3" });
+  assert.match(wrong.verdict, /stands at .*, but inner source 192.168.100.3 is 192.168.100.3's$/);
+  assert.equal(there.packet("out", "192.168.100.3").verdict, `sent to ${STRANGER}:7777`);
 });
 
 test("strict rp_filter, outside and inside", () => {

@@ -65,7 +65,8 @@ function reason(scene: Scene, who: Who, incoming: Incoming, chain: string): Reas
 }
 
 /** Whose endpoint is it, and whose inner source. */
-function ofData(who: Who, { tunnel, from, source }: Incoming): Reason {
+function ofData(who: Who, { tunnel, from, source, anyPort }: Incoming): Reason {
+  const there = anyPort ? from.address : formatEndpoint(from);
   const here = who.at(tunnel, from);
   const owner = source === undefined ? undefined : who.ownerOf(source, tunnel);
   const [first] = here;
@@ -73,13 +74,13 @@ function ofData(who: Who, { tunnel, from, source }: Incoming): Reason {
     const names = here.map(({ peer }) => peer.name).join(" and ");
     const whose = owner?.peer === undefined ? "nobody's" : `${owner.peer.name}'s`;
     return [
-      `${names} stands at ${formatEndpoint(from)}, but inner source ${source} is ${whose}`,
+      `${names} stands at ${there}, but inner source ${source} is ${whose}`,
       `send from ${allowed(first.peer)}, or add it to ${first.peer.name}'s allowedIPs`,
     ];
   }
   const peer = owner?.peer ?? (tunnel.peers.length === 1 ? tunnel.peers[0] : undefined);
   if (peer === undefined) {
-    return [`nobody has proven himself from ${formatEndpoint(from)}`, PROVE];
+    return [`nobody has proven himself from ${there}`, PROVE];
   }
   const standing = who.of(tunnel, peer);
   if (standing === undefined && peer.role !== "wait") {
@@ -91,10 +92,10 @@ function ofData(who: Who, { tunnel, from, source }: Incoming): Reason {
   }
   if (peer.role !== "wait") {
     const where = formatEndpoint(standing.endpoint);
-    return [`${peer.name} is at ${where}, not at ${formatEndpoint(from)}`, null];
+    return [`${peer.name} is at ${where}, not at ${there}`, null];
   }
   return [
-    `${peer.name} is proven at ${formatEndpoint(standing.endpoint)}, not at ${formatEndpoint(from)}`,
+    `${peer.name} is proven at ${formatEndpoint(standing.endpoint)}, not at ${there}`,
     `if it has moved: ${PROVE}`,
   ];
 }

@@ -30,14 +30,20 @@ export function gateSteps(
   events: readonly MachineEvent[],
   scene: Scene,
   who: Who,
+  holdsPacket: boolean,
 ): readonly ExplainStep[] {
-  return events.flatMap((event) => stepOf(event, scene, who) ?? []);
+  return events.flatMap((event) => stepOf(event, scene, who, holdsPacket) ?? []);
 }
 
-function stepOf(event: MachineEvent, scene: Scene, who: Who): ExplainStep | undefined {
+function stepOf(
+  event: MachineEvent,
+  scene: Scene,
+  who: Who,
+  holdsPacket: boolean,
+): ExplainStep | undefined {
   switch (event.kind) {
     case "lookup":
-      return lookupStep(event.set, event.key, event.element, who);
+      return lookupStep(event, who, holdsPacket);
     case "limit":
       return limitStep(event, scene);
     case "queue":
@@ -63,26 +69,27 @@ function stepOf(event: MachineEvent, scene: Scene, who: Who): ExplainStep | unde
   }
 }
 
+/** @param holdsPacket Else what stands in an inner source's place is none. */
 function lookupStep(
-  set: string,
-  key: string,
-  element: Element | undefined,
+  { set, key, element }: Extract<MachineEvent, { kind: "lookup" }>,
   who: Who,
+  holdsPacket: boolean,
 ): ExplainStep | undefined {
   const bytes = Buffer.from(key, "hex");
   const found = element !== undefined;
   const has = found ? "has" : "does not have";
+  const innerOf = (of: Uint8Array): string =>
+    holdsPacket ? ` with inner source ${addressFromBytes(of)}` : "";
   const step = (what: string): ExplainStep => ({
     ...{ step: "gate", what, set },
     ...(element === undefined ? {} : { secondsLeft: secondsLeft(element) }),
   });
   if (tunnelIn(set, knownSet) !== undefined) {
-    const inner = addressFromBytes(bytes.subarray(8, 12));
-    return step(`set ${set} ${has} ${senderOf(bytes)} with inner source ${inner}`);
+    return step(`set ${set} ${has} ${senderOf(bytes)}${innerOf(bytes.subarray(8, 12))}`);
   }
   if (tunnelIn(set, nodesSet) !== undefined) {
-    const [from, inner] = [bytes.subarray(0, 4), bytes.subarray(4, 8)].map(addressFromBytes);
-    return step(`set ${set} ${has} ${from} with inner source ${inner}`);
+    const from = addressFromBytes(bytes.subarray(0, 4));
+    return step(`set ${set} ${has} ${from}${innerOf(bytes.subarray(4, 8))}`);
   }
   if (tunnelIn(set, peersMap) !== undefined) {
     if (!found) return step(`map ${set} does not have ${senderOf(bytes)}`);

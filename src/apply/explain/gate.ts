@@ -30,6 +30,7 @@ export function throughGate(
   hook: "in" | "out",
   packet: MachinePacket,
   steps: ExplainStep[],
+  { holdsPacket = true } = {},
 ): Gated {
   const { ruleset } = scene.observation;
   const objects = ruleset.kind === "ours" ? ruleset.objects : [];
@@ -39,7 +40,7 @@ export function throughGate(
   const chains = events.flatMap((event) => (event.kind === "chain" ? [event.name] : []));
   const untouched = chains.length <= BASE_ONLY && fate === "accept" && after === packet;
   if (untouched) steps.push({ step: "gate", what: absent(scene, hook) });
-  else steps.push(...gateSteps(events, scene, who));
+  else steps.push(...gateSteps(events, scene, who, holdsPacket));
   const queue = events.find((event) => event.kind === "queue")?.number;
   return { fate, packet: after, chain: untouched ? undefined : chains.at(-1), queue };
 }

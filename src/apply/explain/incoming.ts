@@ -37,11 +37,12 @@ export function* walkIn(scene: Scene, who: Who, incoming: Incoming): Walk<Explai
   const steps: ExplainStep[] = [];
   const door = who.door(tunnel);
   const bare = isBare(incoming);
+  const sender = bare || anyPort ? from.address : formatEndpoint(from);
   const hasInner = bare || packet === "data";
   const end = yield* walk(scene, who, incoming, door, steps);
   return {
     ...{ direction: "in", packet, tunnel: tunnel.name, peer: peer?.name ?? null },
-    from: bare || anyPort ? from.address : formatEndpoint(from),
+    from: sender,
     to: door === undefined ? null : bare ? door.address : formatEndpoint(door),
     source: hasInner ? (source ?? null) : null,
     destination: hasInner ? (tunnel.addresses[0]?.local ?? null) : null,
@@ -73,7 +74,8 @@ function* walk(
   }
   const iif = yield* arrivesBy(scene, who, tunnel, from.address, door.address);
   const packet = packetOf(scene, incoming, door, iif ?? "");
-  const gated = throughGate(scene, who, "in", packet, steps);
+  const holdsPacket = isBare(incoming) || kind === "data";
+  const gated = throughGate(scene, who, "in", packet, steps, { holdsPacket });
   if (gated.fate !== "accept") return closedTo(scene, who, incoming, gated);
   const { to } = endsOf(gated.packet);
   const lost = yield* outerRoute(from.address, to.address, iif, steps);

@@ -60,7 +60,7 @@ function stepOf(
     case "foreign":
       return {
         step: "gate",
-        what: `chain ${event.chain} has an expression that we never make: ${event.expression}`,
+        what: `chain ${event.chain} has what we never make: ${event.expression}`,
       };
     case "accept":
       return { step: "gate", what: `accepted in chain ${event.chain}` };

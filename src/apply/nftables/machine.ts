@@ -122,11 +122,18 @@ export class RulesMachine {
       const step = this.#rule(chain, i, way);
       if (step.kind === "end") return step;
       if (step.kind === "return") return undefined;
+      if (step.kind !== "jump" && step.kind !== "goto") continue;
+      const next = this.#chains.get(step.chain);
+      if (next === undefined) {
+        // Chains and rules are two lists, between which somebody may change them.
+        way.note({ kind: "foreign", chain: chain.name, expression: `${step.kind} ${step.chain}` });
+        return { fate: undefined };
+      }
       if (step.kind === "jump") {
-        const end = this.#walk(this.#chain(step.chain), way);
+        const end = this.#walk(next, way);
         if (end !== undefined) return end;
-      } else if (step.kind === "goto") {
-        chain = this.#chain(step.chain);
+      } else {
+        chain = next;
         way.note({ kind: "chain", name: chain.name });
         i = -1;
       }
@@ -241,12 +248,6 @@ export class RulesMachine {
     }
     return key;
   }
-
-  #chain(name: string): Chain {
-    const chain = this.#chains.get(name);
-    if (chain === undefined) throw new TypeError(`no chain ${name}`);
-    return chain;
-  }
 }
 
 function compare(value: Hex, operator: CmpOperator, to: Hex): boolean {
@@ -268,7 +269,10 @@ function compare(value: Hex, operator: CmpOperator, to: Hex): boolean {
 }
 
 function verdict(data: Element["data"], chain: string, note: Way["note"]): Step {
-  if (data === undefined || typeof data === "string") throw new TypeError("no verdict");
+  if (data === undefined || typeof data === "string") {
+    note({ kind: "foreign", chain, expression: "a map without verdicts" });
+    return { kind: "end", fate: undefined };
+  }
   switch (data.code) {
     case "accept":
     case "drop":

@@ -152,6 +152,16 @@ for (const [form, config, key] of [
       assert.match(data.steps[0]?.what ?? "", /^there is no table ip ipipou/);
     });
 
+    test("a chain that went while we looked", () => {
+      const torn = host({
+        rules: (objects) =>
+          objects.filter((one) => !("name" in one && one.name === `auth-${device}`)),
+      });
+      const data = torn.packet("data", STRANGER);
+      assert.equal(data.outcome, "unknown");
+      assert.match(data.steps.at(-1)?.what ?? "", /has what we never make: goto auth-/);
+    });
+
     test("a rule of somebody else", () => {
       const changed = host({
         rules: (objects) =>
@@ -168,7 +178,7 @@ for (const [form, config, key] of [
       });
       const data = changed.packet("data", STRANGER);
       assert.equal(data.outcome, "unknown");
-      assert.match(data.steps[0]?.what ?? "", /expression that we never make: quota/);
+      assert.match(data.steps[0]?.what ?? "", /has what we never make: quota/);
     });
   });
 }

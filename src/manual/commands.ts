@@ -56,7 +56,7 @@ export const commandWords: Readonly<Record<string, CommandWords>> = {
     operands: "ADDRESS[:PORT]",
     completes: "other",
     summary: "Show what would happen now to a packet from or to this address",
-    text: "Step by step, and read from the kernel, with or without a running daemon: an outer address (with the UDP port it sends from) or an inner one. Made-up packets go through the rules, listeners, devices and routes that are there now: data, a proof, junk, bare protocol 4, and one to the peer; each ends with what becomes of it, why, and the mend. Needs CAP_NET_ADMIN.",
+    text: "Step by step, and read from the kernel, with or without a running daemon: an outer address (with the UDP port it sends from) or an inner one. Made-up packets go through the rules, listeners, devices and routes that are there now: data, a proof, junk, bare protocol 4, and one to the peer; each ends with what becomes of it, why, and the mend. Rules of other tables (a host firewall) are not followed: `nft monitor trace` shows those. Needs CAP_NET_ADMIN.",
   },
   reauth: {
     operands: "[TUNNEL[/PEER]]",

@@ -76,6 +76,10 @@ export function programPage({ date, version }: Edition): string {
       "`/var/lib/ipipoud`",
       "Which authentications were taken, so that a restart takes none twice.",
     )
+    .section("LOG")
+    .text(
+      "On stderr, one line an event: the tunnel and peer that it is about, what happened, and `key=value` where there is more. With `log.format` `json`, one object a line: `time` (RFC 3339), `level`, `message`, and `tunnel`, `peer`, `endpoint` and `reason` where they apply. Refusals of strangers that repeat are summed up once a minute. Secrets never reach it.",
+    )
     .section("METRICS")
     .text("With `metrics.listen` set, Prometheus finds these at `/metrics`:");
   for (const [name, { type, help, labels }] of Object.entries(catalogue)) {

@@ -1,28 +1,13 @@
-/** What stands in the way of a start, or is worth a word, found by looking. Pure. */
+/** What stands in the way of a start, or is worth a word, found by looking at what a start looks at. Pure. */
 import type { Configuration } from "../config/model.ts";
 import { contains, formatEndpoint, formatPrefix } from "../net/address.ts";
-import { exitCode, Failure, type FailureCode } from "../net/failure.ts";
+import { exitCode } from "../net/failure.ts";
 import { isPlain, translatedTunnels } from "../plan/form.ts";
 import { peerKey } from "../plan/ids.ts";
 import { tunnelOfAlias } from "../plan/ownership.ts";
 import type { Situation } from "../plan/situation.ts";
+import { type Finding, hindrance, listed, note, warning } from "./finding.ts";
 import type { Observation } from "./observation.ts";
-
-export interface Finding {
-  readonly level: "error" | "warning" | "note";
-  /** For programs; stays the same when the words change. */
-  readonly code: string;
-  readonly message: string;
-  readonly mend: string;
-  /** What a start would exit with; errors only. */
-  readonly exitCode: FailureCode;
-}
-
-/** Throws the first error as a {@link Failure}. */
-export function demandNoConflict(findings: readonly Finding[]): void {
-  const error = findings.find(({ level }) => level === "error");
-  if (error !== undefined) throw new Failure(error.exitCode, error.message, error.mend);
-}
 
 export function findingsOf(
   configuration: Configuration,
@@ -46,13 +31,12 @@ export function findingsOf(
 function kernelFindings({ tunnels }: Configuration, { listeners }: Observation): Finding[] {
   if (listeners !== undefined || tunnels.every(isPlain)) return [];
   return [
-    {
-      level: "error",
-      code: "no-fou",
-      message: "the kernel has no generic netlink family `fou`",
-      mend: "load the module: `modprobe fou` (at boot: a line `fou` in /etc/modules-load.d/ipipoud.conf)",
-      exitCode: exitCode.kernel,
-    },
+    hindrance(
+      exitCode.kernel,
+      "no-fou",
+      "the kernel has no generic netlink family `fou`",
+      "load the module: `modprobe fou` (at boot: a line `fou` in /etc/modules-load.d/ipipoud.conf)",
+    ),
   ];
 }
 
@@ -60,23 +44,21 @@ function tableFindings({ table }: Configuration, { ruleset }: Observation): Find
   if (ruleset.kind === "hidden") return [HIDDEN];
   if (ruleset.kind !== "foreign") return [];
   return [
-    {
-      level: "error",
-      code: "foreign-table",
-      message: `there is an nf_tables table \`ip ${table}\` that ipipoud did not make`,
-      mend: "remove it (`nft delete table ip NAME`), or set `table` to another name",
-      exitCode: exitCode.conflict,
-    },
+    hindrance(
+      exitCode.conflict,
+      "foreign-table",
+      `there is an nf_tables table \`ip ${table}\` that ipipoud did not make`,
+      "remove it (`nft delete table ip NAME`), or set `table` to another name",
+    ),
   ];
 }
 
-const HIDDEN: Finding = {
-  level: "error",
-  code: "no-privilege",
-  message: "without CAP_NET_ADMIN our nf_tables table and listeners can't be seen",
-  mend: "run it as root; the steps above take them for absent",
-  exitCode: exitCode.privilege,
-};
+const HIDDEN = hindrance(
+  exitCode.privilege,
+  "no-privilege",
+  "without CAP_NET_ADMIN much can't be seen: our nf_tables table, the host's firewall, who has the queue, what the kernel lacks",
+  "run it as root; the steps take our table for absent",
+);
 
 function interfaceFindings(configuration: Configuration, { links }: Observation): Finding[] {
   const findings: Finding[] = [];
@@ -84,26 +66,27 @@ function interfaceFindings(configuration: Configuration, { links }: Observation)
     const link = links.find(({ name }) => name === tunnel.interface);
     if (link === undefined || tunnelOfAlias(configuration.table, link.alias) !== undefined)
       continue;
-    findings.push({
-      level: "error",
-      code: "foreign-interface",
-      message: `tunnel ${tunnel.name}: there is an interface ${link.name} that ipipoud did not make`,
-      mend: "remove it, or set `interface` to another name",
-      exitCode: exitCode.conflict,
-    });
+    findings.push(
+      hindrance(
+        exitCode.conflict,
+        "foreign-interface",
+        `tunnel ${tunnel.name}: there is an interface ${link.name} that ipipoud did not make`,
+        "remove it, or set `interface` to another name",
+      ),
+    );
   }
   return findings;
 }
 
 /** A hub's device takes what comes from anyone, so who shares its outer address is translated. */
 function sharedFindings({ tunnels }: Configuration, situation: Situation): Finding[] {
-  return [...translatedTunnels(tunnels, situation)].map((name) => ({
-    level: "note",
-    code: "translated",
-    message: `tunnel ${name} shares its outer address ${situation.underlays.get(name)?.local} with another that comes before it: its packets are translated, which costs`,
-    mend: "give it an address of its own in `listen`, or make them one tunnel",
-    exitCode: exitCode.usage,
-  }));
+  return [...translatedTunnels(tunnels, situation)].map((name) =>
+    note(
+      "translated",
+      `tunnel ${name} shares its outer address ${situation.underlays.get(name)?.local} with another that comes before it: its packets are translated, which costs`,
+      "give it an address of its own in `listen`, or make them one tunnel",
+    ),
+  );
 }
 
 function listenerFindings(
@@ -126,13 +109,14 @@ function listenerFindings(
         !ours.has(`${listener.local}:${port}`),
     );
     if (other === undefined) continue;
-    findings.push({
-      level: "error",
-      code: "foreign-listener",
-      message: `tunnel ${tunnel.name}: a FOU listener that is not ours holds ${formatEndpoint({ address: local, port })}`,
-      mend: `remove it (\`ip fou del port ${port}\`), or set another port in \`listen\``,
-      exitCode: exitCode.conflict,
-    });
+    findings.push(
+      hindrance(
+        exitCode.conflict,
+        "foreign-listener",
+        `tunnel ${tunnel.name}: a FOU listener that is not ours holds ${formatEndpoint({ address: local, port })}`,
+        `remove it (\`ip fou del port ${port}\`), or set another port in \`listen\``,
+      ),
+    );
   }
   return findings;
 }
@@ -147,13 +131,12 @@ function pairFindings({ tunnels }: Configuration, situation: Situation): Finding
     );
     if (other === undefined) return [];
     return [
-      {
-        level: "error" as const,
-        code: "foreign-pair",
-        message: `tunnel ${name}: the interface ${other.device}, which ipipoud did not make, has the same outer addresses (${local} and ${remote})`,
-        mend: `remove it (\`ip link del ${other.device}\`), or use UDP (leave \`encapsulation\` out)`,
-        exitCode: exitCode.conflict,
-      },
+      hindrance(
+        exitCode.conflict,
+        "foreign-pair",
+        `tunnel ${name}: the interface ${other.device}, which ipipoud did not make, has the same outer addresses (${local} and ${remote})`,
+        `remove it (\`ip link del ${other.device}\`), or use UDP (leave \`encapsulation\` out)`,
+      ),
     ];
   });
 }
@@ -222,10 +205,6 @@ function silenceFindings(configuration: Configuration): Finding[] {
   });
 }
 
-function warning(code: string, message: string, mend: string): Finding {
-  return { level: "warning", code, message, mend, exitCode: exitCode.usage };
-}
-
 function proofFindings(configuration: Configuration): Finding[] {
   const replayable = configuration.tunnels.flatMap(({ name, peers }) =>
     peers
@@ -235,15 +214,11 @@ function proofFindings(configuration: Configuration): Finding[] {
       .map((peer) => `${name}/${peer.name}`),
   );
   if (replayable.length === 0) return [];
-  const shown = replayable.slice(0, 3).join(", ");
-  const more = replayable.length > 3 ? ` and ${replayable.length - 3} more` : "";
   return [
-    {
-      level: "note",
-      code: "replayable",
-      message: `whoever captures an authentication of ${shown}${more} can send it again`,
-      mend: "prove these peers by `publicKey`, with `replay` not off",
-      exitCode: exitCode.usage,
-    },
+    note(
+      "replayable",
+      `whoever captures an authentication of ${listed(replayable)} can send it again`,
+      "prove these peers by `publicKey`, with `replay` not off",
+    ),
   ];
 }

@@ -1,5 +1,6 @@
 /** One configuration at work: everything is put together here, started in order and stopped in reverse. */
-import { demandNoConflict, findingsOf } from "../apply/findings.ts";
+import { demandNoConflict } from "../apply/finding.ts";
+import { findingsOf } from "../apply/findings.ts";
 import { firstSituation } from "../apply/first.ts";
 import { KernelApplier } from "../apply/kernel-applier.ts";
 import { lookAtLinks } from "../apply/look.ts";

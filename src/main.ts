@@ -4,6 +4,7 @@ import { fstatSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { setFlagsFromString } from "node:v8";
 import type { Io, Signals } from "./cli/io.ts";
+import { wantsColor } from "./cli/paint.ts";
 import { run } from "./cli/run.ts";
 
 // Most that runs often here does so once, at a start: V8 would spend a third of that on making it faster.
@@ -13,6 +14,9 @@ const io: Io = {
   out: (chunk) => void process.stdout.write(chunk),
   err: (chunk) => void process.stderr.write(chunk),
   read: () => text(process.stdin),
+  get color() {
+    return wantsColor(process.stdout.isTTY, process.env);
+  },
   get outIsPublicFile() {
     const stat = fstatSync(1);
     return stat.isFile() && (stat.mode & 0o007) !== 0;

@@ -27,6 +27,8 @@ export interface PlannedStep {
     | "sysctl";
   readonly tunnel: string | null;
   readonly what: string;
+  /** Of a change: what is there now, where the words for it are others. */
+  readonly was?: string;
 }
 
 /** In the order in which they are carried out. */
@@ -42,13 +44,20 @@ export function inWords(change: Change): readonly string[] {
   return plannedSteps(change).map(({ action, what }) => `${action} ${what}`);
 }
 
-function kernelStep({ action, resource }: Step): PlannedStep {
+function kernelStep({ action, resource, previous }: Step): PlannedStep {
   const { object, tunnel } = resource;
-  return { action, object, tunnel, what: describe(resource) };
+  const was = previous && describe(previous);
+  return inWordsOf({ action, object, tunnel, what: describe(resource) }, was);
 }
 
-function gateStep({ action, object, set, tunnel }: NftChange): PlannedStep {
-  return { action, object: "nftables", tunnel, what: describeObject(object, set) };
+function gateStep({ action, object, set, tunnel, previous }: NftChange): PlannedStep {
+  const was = previous && describeObject(previous, set);
+  return inWordsOf({ action, object: "nftables", tunnel, what: describeObject(object, set) }, was);
+}
+
+function inWordsOf(step: PlannedStep, was: string | undefined): PlannedStep {
+  const told = step.action === "change" && was !== undefined && was !== step.what;
+  return told ? { ...step, was } : step;
 }
 
 export function isEmpty(change: Change): boolean {

@@ -14,16 +14,18 @@ import { desiredState } from "../plan/desired.ts";
 import { assignIds } from "../plan/ids.ts";
 import { followsDefaultRoute } from "../plan/underlay.ts";
 import { nodesAtStart, withKnownNodes } from "../tunnel/directory/start.ts";
-import { type CheckResult, exitCodeOf, renderCheck } from "./check-text.ts";
+import { bySeverity, type CheckResult, exitCodeOf, renderCheck } from "./check-text.ts";
+import { colored, plain } from "./paint.ts";
 
 export interface CheckOptions {
   readonly configPaths: string[];
   readonly json: boolean;
   readonly verbosity: number;
+  readonly color: boolean;
   readonly out: (text: string) => void;
 }
 
-export async function check({ configPaths, json, out }: CheckOptions): Promise<number> {
+export async function check({ configPaths, json, color, out }: CheckOptions): Promise<number> {
   const written = loadConfiguration(configPaths);
   const configuration = withKnownNodes(written, (tunnel) => nodesAtStart(written, tunnel));
   const ids = assignIds(configuration);
@@ -39,9 +41,9 @@ export async function check({ configPaths, json, out }: CheckOptions): Promise<n
     const result: CheckResult = {
       ok: code === 0,
       steps,
-      findings: findings.map(({ exitCode: _, ...finding }) => finding),
+      findings: bySeverity(findings).map(({ exitCode: _, ...finding }) => finding),
     };
-    out(json ? `${JSON.stringify(result)}\n` : renderCheck(result));
+    out(json ? `${JSON.stringify(result)}\n` : renderCheck(result, color ? colored : plain));
     return code;
   } finally {
     sockets.close();

@@ -20,6 +20,8 @@ export interface Io {
   err(text: string): void;
   /** All of standard input. */
   read(): Promise<string>;
+  /** Standard output is a terminal that shows colours, and nobody asked for none. */
+  readonly color: boolean;
   /** Standard output is a regular file that anyone may read or write. */
   readonly outIsPublicFile: boolean;
   /** What standard output is shown on; undefined: a file, a pipe. */

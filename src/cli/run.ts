@@ -40,7 +40,12 @@ async function dispatch(command: Command, io: Io): Promise<number> {
     }
     case "check": {
       const { check } = await import("./check.ts");
-      const options = { configPaths: configPathsOf(command), verbosity, out: io.out };
+      const options = {
+        configPaths: configPathsOf(command),
+        verbosity,
+        out: io.out,
+        color: io.color,
+      };
       return command.json
         ? orFailure(check({ ...options, json: true }), io)
         : check({ ...options, json: false });

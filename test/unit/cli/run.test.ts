@@ -23,6 +23,7 @@ async function call(line: string, io: { input?: string; outIsPublicFile?: boolea
       result.err += text;
     },
     read: () => Promise.resolve(io.input ?? ""),
+    color: false,
     outIsPublicFile: io.outIsPublicFile ?? false,
     terminal: undefined,
     signals: () => ({ onStop() {}, onReload() {}, onReauth() {} }),

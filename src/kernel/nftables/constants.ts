@@ -4,6 +4,7 @@
  */
 
 export const NFPROTO_UNSPEC = 0;
+export const NFPROTO_INET = 1;
 export const NFPROTO_IPV4 = 2;
 
 export const NFNL_SUBSYS_NFTABLES = 10;
@@ -90,12 +91,14 @@ export const NFTA_SET_USERDATA = 13;
 export const NFTA_SET_EXPR = 17;
 export const NFTA_SET_EXPRESSIONS = 18;
 
+export const NFT_SET_ELEM_INTERVAL_END = 1;
 export const NFTA_SET_ELEM_KEY = 1;
 export const NFTA_SET_ELEM_DATA = 2;
 export const NFTA_SET_ELEM_FLAGS = 3;
 export const NFTA_SET_ELEM_TIMEOUT = 4;
 export const NFTA_SET_ELEM_EXPIRATION = 5;
 export const NFTA_SET_ELEM_EXPR = 7;
+export const NFTA_SET_ELEM_KEY_END = 10;
 export const NFTA_SET_ELEM_EXPRESSIONS = 11;
 
 export const NFTA_SET_ELEM_LIST_TABLE = 1;
@@ -184,6 +187,7 @@ export const NFTA_PAYLOAD_CSUM_TYPE = 6;
 export const NFTA_PAYLOAD_CSUM_OFFSET = 7;
 export const NFTA_PAYLOAD_CSUM_FLAGS = 8;
 
+export const NFT_META_PROTOCOL = 1;
 export const NFT_META_MARK = 3;
 export const NFT_META_IIF = 4;
 export const NFT_META_OIF = 5;

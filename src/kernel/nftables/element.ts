@@ -6,6 +6,7 @@ import {
   NFT_MSG_DELSETELEM,
   NFT_MSG_GETSETELEM,
   NFT_MSG_NEWSETELEM,
+  NFT_SET_ELEM_INTERVAL_END,
   NFTA_LIST_ELEM,
   NFTA_SET_ELEM_DATA,
   NFTA_SET_ELEM_EXPIRATION,
@@ -13,12 +14,13 @@ import {
   NFTA_SET_ELEM_EXPRESSIONS,
   NFTA_SET_ELEM_FLAGS,
   NFTA_SET_ELEM_KEY,
+  NFTA_SET_ELEM_KEY_END,
   NFTA_SET_ELEM_LIST_ELEMENTS,
   NFTA_SET_ELEM_LIST_SET,
   NFTA_SET_ELEM_LIST_TABLE,
   NFTA_SET_ELEM_TIMEOUT,
 } from "./constants.ts";
-import { type Data, data, value } from "./data.ts";
+import { type Data, data, type Hex, value } from "./data.ts";
 import { stateful, statefulList } from "./expressions/stateful.ts";
 import { dumpRequest, familyOf, HEADER_BYTES, numberOf, request } from "./message.ts";
 import type { Element, TableName } from "./objects.ts";
@@ -31,6 +33,7 @@ const ELEMENT = table({
   key: attr(NFTA_SET_ELEM_KEY, value, "NFTA_SET_ELEM_KEY"),
   data: attr(NFTA_SET_ELEM_DATA, data, "NFTA_SET_ELEM_DATA"),
   expression: attr(NFTA_SET_ELEM_EXPR, stateful, "NFTA_SET_ELEM_EXPR"),
+  keyEnd: attr(NFTA_SET_ELEM_KEY_END, value, "NFTA_SET_ELEM_KEY_END"),
   expressions: attr(NFTA_SET_ELEM_EXPRESSIONS, statefulList, "NFTA_SET_ELEM_EXPRESSIONS"),
 });
 
@@ -108,5 +111,27 @@ export function decodeElements(table: TableName, message: Message): Element[] {
       expires: element.expiration === undefined ? undefined : Number(element.expiration),
       counter: counter && { packets: counter.packets, bytes: counter.bytes },
     };
+  });
+}
+
+/** An element of anybody's set. In one with intervals: where one begins, or ends (the first that is outside). */
+export interface Bound {
+  /** undefined: the element for all others. */
+  readonly key: Hex | undefined;
+  readonly data: Data | undefined;
+  readonly ends: boolean;
+}
+
+/**
+ * The same of a set of somebody else's; undefined where an element is something that we can't read, as an
+ * interval of several fields. Throws MalformedMessage for what has no data that we know.
+ */
+export function decodeBounds(table: TableName, message: Message): Bound[] | undefined {
+  if (numberOf(message) !== NFT_MSG_NEWSETELEM || familyOf(message) !== table.family) return [];
+  const { table: of, elements = [] } = LIST.decode(message.payload, HEADER_BYTES);
+  if (of !== table.name) return [];
+  if (elements.some(({ keyEnd }) => keyEnd !== undefined)) return undefined;
+  return elements.map(({ key, data: its, flags = 0 }) => {
+    return { key, data: its, ends: (flags & NFT_SET_ELEM_INTERVAL_END) !== 0 };
   });
 }

@@ -17,6 +17,7 @@ import {
   NFT_MSG_NEWSET,
   NFT_SET_EVAL,
   NFT_SET_EXPR,
+  NFT_SET_INTERVAL,
   NFT_SET_MAP,
   NFT_SET_TIMEOUT,
   NFTA_SET_DATA_LEN,
@@ -130,6 +131,11 @@ export function decodeSet(table: TableName, message: Message): NftSet | undefine
     expressions: values.expressions ?? single,
     userdata: toHex(values.userdata ?? Buffer.alloc(0)),
   };
+}
+
+/** Whether the elements are bounds of intervals; of anybody's set. */
+export function holdsIntervals(message: Message): boolean {
+  return ((SET.decode(message.payload, HEADER_BYTES).flags ?? 0) & NFT_SET_INTERVAL) !== 0;
 }
 
 function keyBytes({ key }: NftSet): number {

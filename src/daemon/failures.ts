@@ -1,6 +1,6 @@
 /** What went wrong at the start, in terms of the exit code and the mend. Pure. */
+import { lackingExpression } from "../apply/nftables/lacking.ts";
 import { ConfigurationError } from "../config/problems.ts";
-import { unknownExpression } from "../kernel/nftables/unknown.ts";
 import { RawSocketError } from "../kernel/rawsocket.ts";
 import { exitCode, Failure } from "../net/failure.ts";
 import { KernelError } from "../netlink/errors.ts";
@@ -46,7 +46,7 @@ function kernelFailure(error: KernelError): Failure {
       );
     case "ENOENT":
       return operation.startsWith("NFT_")
-        ? new Failure(exitCode.kernel, message, lacking(unknownExpression(error)), cause)
+        ? new Failure(exitCode.kernel, message, lackingExpression(error), cause)
         : new Failure(exitCode.runtime, message, undefined, cause);
     case "EADDRINUSE":
       return new Failure(
@@ -72,15 +72,4 @@ function kernelFailure(error: KernelError): Failure {
     default:
       return new Failure(exitCode.runtime, message, undefined, cause);
   }
-}
-
-/** Modules of expressions that are not part of nf_tables itself and are not called as they are. */
-const MODULES: ReadonlyMap<string, string> = new Map([["notrack", "nft_ct"]]);
-
-function lacking(expression: string | undefined): string {
-  if (expression === undefined) {
-    return "the kernel lacks an nf_tables expression: `modprobe -a nft_queue nft_limit nft_ct`";
-  }
-  const module = MODULES.get(expression) ?? `nft_${expression}`;
-  return `the kernel has no nf_tables expression \`${expression}\`: \`modprobe ${module}\``;
 }

@@ -145,6 +145,29 @@ export class Netlink {
     });
   }
 
+  /**
+   * A batch without its end, which the kernel looks through and takes back: result i is what it has against
+   * request i. Rejects where it does not even begin, or is larger than the send buffer.
+   */
+  rehearse(begin: Request, requests: readonly Request[]): Promise<(KernelError | undefined)[]> {
+    const results = new Array<KernelError | undefined>(requests.length).fill(undefined);
+    if (requests.length === 0) return Promise.resolve(results);
+    const last = requests.length;
+    return new Promise((resolve, reject) => {
+      this.#send([begin, ...requests], (i) => (i === last ? NLM_F_ACK : 0), {
+        message: () => {},
+        answer: (i, failure) => {
+          const refused = failure instanceof KernelError && i > 0;
+          if (refused) results[i - 1] = failure;
+          else if (failure !== undefined) reject(failure);
+          if (i === last) resolve(results);
+          return i === last || (failure !== undefined && !refused);
+        },
+        fail: reject,
+      });
+    });
+  }
+
   /** Rejects what is pending and closes the socket. Idempotent. */
   close(): void {
     if (this.#closed) return;

@@ -141,10 +141,10 @@ function pairFindings({ tunnels }: Configuration, situation: Situation): Finding
   });
 }
 
-/** `listen` against what the host has now. An address may come later, so these are no errors. */
+/** `listen` against what the host has now. Devices may come later, so these are no errors. */
 function listenFindings(
   configuration: Configuration,
-  { links, addresses }: Observation,
+  { links }: Observation,
   { underlays }: Situation,
 ): Finding[] {
   return configuration.tunnels.flatMap(({ name, listen }) => {
@@ -153,10 +153,6 @@ function listenFindings(
     if (device !== undefined && !links.some((link) => link.name === device)) {
       const message = `tunnel ${name}: there is no interface ${device} here`;
       findings.push(warning("no-device", message, "correct `listen`, or make the interface first"));
-    }
-    if (address !== undefined && !addresses.some(({ local }) => local === address)) {
-      const message = `tunnel ${name}: no interface has the address ${address}`;
-      findings.push(warning("no-address", message, "correct `listen`, or add the address first"));
     }
     if (address === undefined && underlays.get(name)?.local === undefined) {
       const where = device === undefined ? "no default route" : `no address on ${device}`;

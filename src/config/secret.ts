@@ -3,10 +3,13 @@ import { inspect } from "node:util";
 /** Bytes that no log, status, event or error may show: every way to print one gives "(secret)". */
 export class Secret {
   readonly #bytes: Buffer;
+  /** The file that it was read from; undefined: it stands in the configuration itself. */
+  readonly file: string | undefined;
 
   /** @param bytes Ours from now on. */
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, file?: string) {
     this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes);
+    this.file = file;
   }
 
   /** The bytes themselves; callers hash, sign or compare them and let go. */

@@ -170,6 +170,16 @@ export function dumpLinks(ipv6Statistics = false): Request {
   };
 }
 
+/** Those of a kind; all, where the kernel does not know it (linkinfo_to_kind_ops). */
+export function dumpLinksOfKind(kind: string): Request {
+  return {
+    operation: `RTM_GETLINK type ${kind}`,
+    type: RTM_GETLINK,
+    flags: 0,
+    payload: linkPayload(0, { extensions: RTEXT_FILTER_SKIP_STATS, info: { kind } }),
+  };
+}
+
 /** One device; the reply is a message for decodeLink(). ENODEV: there is none. */
 export function getLink(which: string | number): Request {
   const name = typeof which === "string" ? which : undefined;

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { argv, execPath, exit } from "node:process";
 import { projectRoot } from "./paths.ts";
 
-const TAKES_MODULES = /\/e2e\/broken-input/;
+const TAKES_MODULES = /\/e2e\/(broken-input|check)\./;
 
 const [results = ".", ...files] = argv.slice(2);
 const small = files.filter((file) => !file.includes("/e2e/"));

@@ -49,7 +49,7 @@ export function takeSecret(
       return undefined;
     }
     const value = decoders[name](bytes);
-    if (!(value instanceof Complaint)) return new Secret(value);
+    if (!(value instanceof Complaint)) return new Secret(value, file);
     problems.add(key, new Complaint(`${file}: ${value.what}`, value.mend));
     return undefined;
   }

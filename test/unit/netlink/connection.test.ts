@@ -206,6 +206,29 @@ test("a batch rejects with its first error, from whatever message, and forgets t
   }
 });
 
+test("a rehearsal has no end, and tells of each request what the kernel has against it", async () => {
+  const kernel = new FakeKernel(([begin, a, b], self) => {
+    assert.ok(begin && a && b);
+    self.answer(ack(a, 2), ack(b));
+  });
+  const netlink = new Netlink(kernel);
+  const [first, second] = await netlink.rehearse(request("begin"), [request("a"), request("b")]);
+  assert.equal(first?.code, "ENOENT");
+  assert.equal(second, undefined);
+  assert.equal(kernel.received[0]?.length, 3);
+  assert.deepEqual(await netlink.rehearse(request("begin"), []), []);
+  assert.equal(kernel.received.length, 1, "nothing to ask, nothing sent");
+});
+
+test("a rehearsal that does not even begin rejects", async () => {
+  const kernel = new FakeKernel(([begin], self) => {
+    assert.ok(begin);
+    self.answer(ack(begin, 1));
+  });
+  const rehearsal = new Netlink(kernel).rehearse(request("begin"), [request("a")]);
+  await assert.rejects(rehearsal, { name: "KernelError", code: "EPERM" });
+});
+
 test("a batch that the send buffer doesn't hold says so", async () => {
   const kernel = new FakeKernel(() => {
     throw systemError("EMSGSIZE", -90);

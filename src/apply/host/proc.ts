@@ -1,0 +1,77 @@
+/** Files below /proc, as values. Pure; what can't be read as such gives nothing. */
+import { addressFromBytes, type IpAddress } from "../../net/address.ts";
+
+/** include/uapi/linux/capability.h */
+const CAPABILITIES = { CAP_NET_ADMIN: 12, CAP_NET_RAW: 13 } as const;
+
+/** Names of the two that are missing from the effective set in this /proc/PID/status text. */
+export function missingCapabilities(status: string): string[] {
+  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`);
+  return Object.entries(CAPABILITIES)
+    .filter(([, bit]) => ((effective >> BigInt(bit)) & 1n) === 0n)
+    .map(([name]) => name);
+}
+
+/** Of /proc/self/uid_map: the first user namespace maps everybody to themselves. */
+export function isFirstUserNamespace(uidMap: string): boolean {
+  return /^\s*0\s+0\s+4294967295\s*$/.test(uidMap);
+}
+
+export interface ProcUdp {
+  /** undefined: any. */
+  readonly local: IpAddress | undefined;
+  readonly port: number;
+  readonly inode: number;
+}
+
+/** /proc/net/udp: addresses are in the host's byte order, as these machines have it: little-endian. */
+export function udpSockets(text: string): ProcUdp[] {
+  return text.split("\n").flatMap((line): ProcUdp[] => {
+    const words = line.trim().split(/\s+/);
+    const [address = "", port = ""] = (words[1] ?? "").split(":");
+    if (!/^[0-9A-F]{8}$/.test(address) || !/^[0-9A-F]{4}$/.test(port)) return [];
+    const bytes = Buffer.from(address, "hex").reverse();
+    const local = bytes.every((byte) => byte === 0) ? undefined : addressFromBytes(bytes);
+    return [{ local, port: Number.parseInt(port, 16), inode: Number(words[9] ?? 0) }];
+  });
+}
+
+/** /proc/net/netfilter/nfnetlink_queue: queue number → netlink port, mostly its maker's process id. */
+export function queues(text: string): Map<number, number> {
+  return new Map(
+    text.split("\n").flatMap((line): [number, number][] => {
+      const [queue, port] = line.trim().split(/\s+/);
+      return /^\d+$/.test(queue ?? "") ? [[Number(queue), Number(port)]] : [];
+    }),
+  );
+}
+
+/** /proc/net/unix: paths that somebody listens on (SO_ACCEPTCON), abstract ones with their `@`. */
+export function listeningPaths(text: string): Set<string> {
+  return new Set(
+    text.split("\n").flatMap((line) => {
+      const match = /^[0-9a-f]+: [0-9A-F]+ [0-9A-F]+ ([0-9A-F]+) \d+ \d+ +\d+ (.+)$/.exec(line);
+      const [, flags = "0", path] = match ?? [];
+      if (path === undefined || (Number.parseInt(flags, 16) & 0x10000) === 0) return [];
+      // An abstract name may be bound with all the room that a name has, and its zeros are shown as `@`.
+      return [path.startsWith("@") ? path.replace(/@+$/, "") : path];
+    }),
+  );
+}
+
+/** "Max open files" of /proc/self/limits: the hard one. */
+export function openFilesLimit(text: string): number | undefined {
+  const hard = /^Max open files\s+\S+\s+(\d+)\s/m.exec(text)?.[1];
+  return hard === undefined ? undefined : Number(hard);
+}
+
+/**
+ * When the kernel was built, of `uname -v`, in seconds since 1970: Debian's `… (2025-10-12)`, or the date
+ * that the build itself leaves (`#1 SMP Mon Jan  5 10:11:12 UTC 2025`).
+ */
+export function kernelBuilt(version: string): number | undefined {
+  const day = /\((\d{4}-\d{2}-\d{2})\)/.exec(version)?.[1];
+  const date = /([A-Z][a-z]{2} +\d{1,2} \d{2}:\d{2}:\d{2}) [A-Z]+ (\d{4})\s*$/.exec(version);
+  const time = Date.parse(day ?? (date === null ? "" : `${date[1]} ${date[2]} UTC`));
+  return Number.isNaN(time) ? undefined : time / 1000;
+}

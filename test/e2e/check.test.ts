@@ -147,12 +147,18 @@ const hosts: Readonly<Record<string, Broken>> = {
     says: /172\.28\.0\.2\/32 \(by 203\.0\.113\.254\).*allowedIPs/,
     exit: 5,
   },
+  "that has not the address to listen at": {
+    config: hub({ tunnel: { listen: "203.0.113.99:10000" } }),
+    code: "no-address",
+    says: /no interface has the address 203\.0\.113\.99.*`listen`/,
+    exit: 1,
+  },
   "with a folder for the control socket that can't be written": {
     config: hub({ daemon: { control: "/mnt/run/control.sock" } }),
     within: { at: "/mnt", make: "mount -t tmpfs -o ro none /mnt" },
     code: "control",
     says: /\/mnt .*read-only; set another `control`/,
-    exit: 1,
+    exit: 3,
   },
   "with a stateDirectory on a file system that is read-only": {
     config: hub({ daemon: { stateDirectory: "/mnt/state" } }),
@@ -365,19 +371,25 @@ describe("--check", () => {
     });
   }
 
+  it("tells the exit code of a start", async () => {
+    const file = await configure(hub({ tunnel: { listen: "203.0.113.99:10000" } }));
+    const { code, stderr } = await server.try(process.execPath, mainFile, "--config", file);
+    assert.equal(code, hosts["that has not the address to listen at"]?.exit, stderr);
+    assert.match(stderr, /^ipipoud: FOU_CMD_ADD 203\.0\.113\.99:10000[^\n]*\n$/);
+  });
+
   it("says to an unprivileged user what could not be seen, and exits with 3", async () => {
     await chmod(folder, 0o755);
     const nobody = ["--reuid=65534", "--clear-groups", "--bounding-set=-all"];
-    const places = { control: "/tmp/c.sock", stateDirectory: "/tmp/state" };
     const command = [mainFile, "--check", "--json", "--config"];
-    const file = await configure(hub({ daemon: places }));
+    const file = await configure(hub());
     const output = await server.try("setpriv", ...nobody, process.execPath, ...command, file);
     await chmod(folder, 0o700);
     const { ok, steps, findings } = resultOf(output);
     assert.deepEqual([ok, output.code], [false, 3]);
     assert.deepEqual(
       findings.filter(({ level }) => level === "error").map(({ code }) => code),
-      ["no-privilege", "missing-capability"],
+      ["no-privilege", "missing-capability", "control"],
       JSON.stringify(findings, undefined, 2),
     );
     assert.match(findings[0]?.message ?? "", /can't be seen/);

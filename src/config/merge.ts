@@ -67,5 +67,6 @@ function isMapping(path: Path): boolean {
   if (path.length === 1) return first === "tunnels" || first === "queue" || first === "log";
   if (first !== "tunnels") return false;
   if (path.length === 3 && third === "directory") return true;
+  if (path.length === 5 && third === "peers" && path[4] === "heartbeat") return true;
   return path.length === 2 || ((path.length === 3 || path.length === 4) && third === "peers");
 }

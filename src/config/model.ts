@@ -139,11 +139,20 @@ export function isAwaited(
 export type Proof =
   | { readonly kind: "key"; readonly publicKey: Uint8Array }
   | { readonly kind: "token"; readonly token: Secret }
+  | Heartbeat
   | { readonly kind: "none" };
+
+/** footunnel's: the secret itself, on a UDP port of its own. */
+export interface Heartbeat {
+  readonly kind: "heartbeat";
+  readonly port: number;
+  readonly secret: Secret;
+}
 
 export type Identity =
   | { readonly kind: "key" /** ed25519 seed, 32 bytes */; readonly seed: Secret }
   | { readonly kind: "token"; readonly token: Secret }
+  | Heartbeat
   | { readonly kind: "none" };
 
 export type { Endpoint };

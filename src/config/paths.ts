@@ -30,6 +30,10 @@ export function resolvePaths(part: Part, environment: Environment, problems: Pro
     const peers = tunnel.peers ?? {};
     for (const peerName in peers) {
       const peer = peers[peerName];
+      if (peer?.heartbeat !== undefined) {
+        const at = ["tunnels", tunnelName, "peers", peerName, "heartbeat"];
+        resolveKeys(peer.heartbeat, ["secretFile"], at);
+      }
       if (peer === undefined || !namesFile(peer)) continue;
       resolveKeys(peer, secretFileKeys, ["tunnels", tunnelName, "peers", peerName]);
     }

@@ -5,6 +5,7 @@
 import * as z from "zod";
 import { Complaint } from "./complaint.ts";
 import { directoryShape } from "./schema/directory.ts";
+import { heartbeatShape } from "./schema/heartbeat.ts";
 import { choice, flag, integer, path, text, wantMapping } from "./schema/leaf.ts";
 import { metricsShape } from "./schema/metrics.ts";
 import { peerShape } from "./schema/peer.ts";
@@ -98,6 +99,9 @@ export function knownKeys(path: readonly (string | number)[]): readonly string[]
   if (first !== "tunnels") return undefined;
   if (path.length === 2) return Object.keys(tunnelShape);
   if (path.length === 3 && third === "directory") return Object.keys(directoryShape);
+  if (path.length === 5 && third === "peers" && path[4] === "heartbeat") {
+    return Object.keys(heartbeatShape);
+  }
   return path.length === 4 && third === "peers" ? Object.keys(peerShape) : undefined;
 }
 

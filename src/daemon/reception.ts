@@ -12,12 +12,13 @@ import { exitCode, Failure } from "../net/failure.ts";
 import { markOf } from "../plan/full-tunnel.ts";
 import { Door, type Floor, type Keep } from "../tunnel/door.ts";
 import type { EventSink } from "../tunnel/events.ts";
+import { HeartbeatDoor } from "../tunnel/heartbeats.ts";
 import type { Peer, Peers } from "../tunnel/peers.ts";
 import { Replier } from "../tunnel/replier.ts";
 import type { Tunnels } from "../tunnel/tunnels.ts";
-import { type Doors, Waiting } from "../tunnel/waiting.ts";
+import { type Doors, type Place, Waiting } from "../tunnel/waiting.ts";
 import type { Writer } from "../tunnel/writer.ts";
-import { patternsFor, replyPatternsFor } from "../wire/patterns.ts";
+import { heartbeatPatterns, patternsFor, replyPatternsFor } from "../wire/patterns.ts";
 import { replyLength } from "../wire/reply.ts";
 import type { Signatures } from "../wire/signatures.ts";
 import type { Diallers } from "./diallers.ts";
@@ -111,20 +112,35 @@ export function openReception(options: ReceptionOptions): Reception | undefined 
     { signatures, keep, floor }: ReceptionOptions,
     all: readonly TunnelConfig[],
   ): Doors {
+    const heartbeats = new Map<string, { port: number; tunnel: string; waited: Peer[] }>();
     const byTunnel = new Map<string, Peer[]>(all.map(({ name }) => [name, []]));
-    for (const peer of peers.all())
-      if (isAwaited(peer.config)) byTunnel.get(peer.tunnel.name)?.push(peer);
-    return new Map(
-      all.map((tunnel) => {
+    for (const peer of peers.all()) {
+      const { proof } = peer.config;
+      if (!isAwaited(peer.config)) continue;
+      if (proof.kind !== "heartbeat") byTunnel.get(peer.tunnel.name)?.push(peer);
+      else {
+        const { port } = proof;
+        const at = formatEndpoint({ address: surroundings.localOf(peer.tunnel), port });
+        const door = heartbeats.get(at) ?? { port, tunnel: peer.tunnel.name, waited: [] };
+        door.waited.push(peer);
+        heartbeats.set(at, door);
+      }
+    }
+    return new Map<string, Place>([
+      ...[...heartbeats].map(
+        ([at, { port, tunnel, waited }]) =>
+          [at, { tunnel, door: new HeartbeatDoor(port, waited) }] as const,
+      ),
+      ...all.map((tunnel) => {
         const waited = byTunnel.get(tunnel.name) ?? [];
         const at = {
           address: surroundings.localOf(tunnel),
           port: surroundings.underlay(tunnel).port,
         };
         const door = waited.length === 0 ? undefined : new Door(waited, signatures, keep, floor);
-        return [formatEndpoint(at), { tunnel: tunnel.name, door }];
+        return [formatEndpoint(at), { tunnel: tunnel.name, door }] as const;
       }),
-    );
+    ]);
   }
 }
 
@@ -168,6 +184,7 @@ function open(
     return [
       ...patternsFor(port, tunnel.peers.filter(isAwaited)),
       ...replyPatternsFor(port, tunnel.peers.filter(isAsked)),
+      ...heartbeatPatterns(tunnel.peers.filter(isAwaited)),
     ];
   });
   try {

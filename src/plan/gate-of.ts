@@ -10,6 +10,7 @@ import { formOfTunnel, isPlain } from "./form.ts";
 import type {
   AuthenticationLength,
   Gate,
+  GateHeartbeat,
   GatePlain,
   GateTunnel,
   LongerAuthentications,
@@ -72,6 +73,8 @@ export function gateTunnelHead(
     authentications: authentications(tunnel),
     longer: longer(tunnel),
     replies: replies(tunnel),
+    heartbeats: heartbeats(tunnel),
+    heartbeatPorts: heartbeatPorts(tunnel),
     grows: tunnel.directory !== undefined,
     peers: [],
   };
@@ -119,13 +122,26 @@ function plainTunnel(
 export function authentications(tunnel: Pick<TunnelConfig, "peers">): AuthenticationLength[] {
   const lengths = new Map<number, boolean>();
   for (const peer of tunnel.peers) {
-    if (!isAwaited(peer)) continue;
+    if (!isAwaited(peer) || peer.proof.kind === "heartbeat") continue;
     const { payload, timed } = authentication(peer);
     lengths.set(payload, timed && (lengths.get(payload) ?? true));
   }
   return [...lengths]
     .map(([payload, timed]) => ({ payload, timed }))
     .sort((a, b) => a.payload - b.payload);
+}
+
+function heartbeats({ peers }: TunnelConfig): GateHeartbeat[] {
+  return peers.flatMap(({ proof }) =>
+    proof.kind === "heartbeat" ? [{ port: proof.port, secret: proof.secret }] : [],
+  );
+}
+
+function heartbeatPorts({ peers }: TunnelConfig): number[] {
+  const ports = peers.flatMap(({ identity }) =>
+    identity.kind === "heartbeat" ? [identity.port] : [],
+  );
+  return [...new Set(ports)];
 }
 
 function longer({ peers }: TunnelConfig): LongerAuthentications | undefined {
@@ -139,7 +155,7 @@ function longer({ peers }: TunnelConfig): LongerAuthentications | undefined {
 export function replies({ peers }: Pick<TunnelConfig, "peers">): number[] {
   const lengths = new Set<number>();
   for (const { role, proof, identity } of peers) {
-    if (role !== "dial" || identity.kind === "none") continue;
+    if (role !== "dial" || identity.kind === "none" || identity.kind === "heartbeat") continue;
     const signed = proof.kind === "key" || identity.kind === "key";
     lengths.add(signed ? KEY_PAYLOAD : identity.token.length);
   }
@@ -153,6 +169,7 @@ function authentication({ proof, replay }: PeerConfig): AuthenticationLength {
     case "token":
       return { payload: proof.token.length, timed: false };
     case "none":
+    case "heartbeat":
       return { payload: 0, timed: false };
   }
 }

@@ -3,6 +3,7 @@
  * has which endpoint and which inner addresses", with no word of how it is written into the kernel
  * (nf_tables today; BPF could stand beside it).
  */
+import type { Secret } from "../config/secret.ts";
 import type { Endpoint, IpAddress, Prefix } from "../net/address.ts";
 import type { Standing } from "./places.ts";
 
@@ -69,9 +70,19 @@ export interface GateTunnel {
   readonly longer: LongerAuthentications | undefined;
   /** Bytes of UDP payload, each once: what a peer that we dial may answer, from its endpoint alone. */
   readonly replies: readonly number[];
+  /** Of peers that prove themselves by heartbeats, at ports of their own. */
+  readonly heartbeats: readonly GateHeartbeat[];
+  /** Ports to which we send heartbeats, from the tunnel's own: what goes there is no data. */
+  readonly heartbeatPorts: readonly number[];
   /** Peers come and go while it runs: no set has a size that one more would exceed. */
   readonly grows: boolean;
   readonly peers: readonly GatePeer[];
+}
+
+export interface GateHeartbeat {
+  readonly port: number;
+  /** For a hash of it. */
+  readonly secret: Secret;
 }
 
 export interface AuthenticationLength {

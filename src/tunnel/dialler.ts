@@ -297,7 +297,8 @@ export class Dialler {
     this.#unanswered++;
     if (this.#unreplied > 0 && !this.#speaksForItself) this.#replies = 0;
     this.#unreplied++;
-    const destination = nextHop(to);
+    const port = identity.kind === "heartbeat" ? identity.port : undefined;
+    const destination = port === undefined ? nextHop(to) : { ...nextHop(to), port };
     await send(buildDatagram({ source: from, destination, payload }, authTtl), destination);
     peer.lastAuthentication = now;
     // A tunnel through which nobody sends hears nothing either: that is no news.

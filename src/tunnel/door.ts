@@ -12,7 +12,12 @@ import type { Peer } from "./peers.ts";
 import { TokenIndex } from "./token-index.ts";
 
 export type Answer =
-  | { readonly kind: "proven"; readonly peer: Peer }
+  | {
+      readonly kind: "proven";
+      readonly peer: Peer;
+      /** Where its data comes from, if not from where the proof came. */
+      readonly endpoint?: Endpoint;
+    }
   | { readonly kind: "refused"; readonly peer: Peer | undefined; readonly reason: string };
 
 /** Makes sure that this packet is not taken again after a restart. */
@@ -161,7 +166,7 @@ function isFresh(
 }
 
 /** A proof is good; is the peer also where it must be? */
-function admit(peer: Peer, source: Endpoint): Answer {
+export function admit(peer: Peer, source: Endpoint): Answer {
   const { pinAddress, pinPort, endpoint } = peer.config;
   const address = pinAddress ? endpoint?.host : source.address;
   const port = pinPort ? endpoint?.port : source.port;
@@ -171,6 +176,6 @@ function admit(peer: Peer, source: Endpoint): Answer {
   return refuse(peer, reason);
 }
 
-function refuse(peer: Peer | undefined, reason: string): Answer {
+export function refuse(peer: Peer | undefined, reason: string): Answer {
   return { kind: "refused", peer, reason };
 }

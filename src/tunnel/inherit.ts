@@ -45,6 +45,9 @@ function sameProof(one: Proof, other: Proof): boolean {
     return Buffer.compare(one.publicKey, other.publicKey) === 0;
   }
   if (one.kind === "token" && other.kind === "token") return sameSecret(one.token, other.token);
+  if (one.kind === "heartbeat" && other.kind === "heartbeat") {
+    return one.port === other.port && sameSecret(one.secret, other.secret);
+  }
   return one.kind === other.kind;
 }
 

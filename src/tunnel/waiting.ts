@@ -37,7 +37,7 @@ export interface Listener {
 export interface Place {
   readonly tunnel: string;
   /** undefined: nobody is waited for. */
-  readonly door: Door | undefined;
+  readonly door: Pick<Door, "judge"> | undefined;
 }
 
 export type Doors = ReadonlyMap<string, Place>;
@@ -94,7 +94,7 @@ export class Waiting {
     }
     const answer = at.door?.judge(payload, source, now, allowance);
     if (answer?.kind === "proven") {
-      this.#admit(answer.peer, datagram, now);
+      this.#admit(answer.peer, answer.endpoint ?? source, datagram, now);
     } else if (dialled !== undefined && noAnswer !== undefined) {
       this.#refuse(at.tunnel, dialled.peer, source, noAnswer);
     } else {
@@ -103,8 +103,13 @@ export class Waiting {
     }
   }
 
-  #admit(peer: Peer, { source, destination, payload }: Datagram, now: number): void {
-    this.#options.tunnels.proven(peer, source, now);
+  #admit(
+    peer: Peer,
+    endpoint: Endpoint,
+    { source, destination, payload }: Datagram,
+    now: number,
+  ): void {
+    this.#options.tunnels.proven(peer, endpoint, now);
     this.#accepted++;
     void this.#options.replier.answer(peer, payload, destination, source);
   }

@@ -46,6 +46,7 @@ export function patternsFor(
   const patterns = new Map<string, PayloadPattern>();
   const lengths = new Set<number>();
   for (const { proof, replay } of waiting) {
+    if (proof.kind === "heartbeat") continue;
     // There may be 100,000 tokens, of few lengths.
     const length = proof.kind === "token" ? proof.token.length : undefined;
     if (length !== undefined && lengths.has(length)) continue;
@@ -73,6 +74,17 @@ export function replyPatternsFor(
   return [...patterns.values()];
 }
 
+/** At the ports of those who prove themselves by heartbeats: whatever the gate has let through. */
+export function heartbeatPatterns(waiting: readonly Pick<PeerConfig, "proof">[]): PayloadPattern[] {
+  const ports = waiting.flatMap(({ proof }) => (proof.kind === "heartbeat" ? [proof.port] : []));
+  return [...new Set(ports)].map((port) => ({
+    ...{ port, minLength: 0, maxLength: longestHeartbeat, tests: [] },
+  }));
+}
+
+/** Too long ones get a word as well. */
+const longestHeartbeat = 1400;
+
 function patternOf(port: number, proof: PeerConfig["proof"], timed: boolean): PayloadPattern {
   switch (proof.kind) {
     case "key":
@@ -86,6 +98,7 @@ function patternOf(port: number, proof: PeerConfig["proof"], timed: boolean): Pa
       // By length alone: a token's bytes belong into no other structure than a Secret.
       return { port, minLength: proof.token.length, maxLength: proof.token.length, tests: [] };
     case "none":
+    case "heartbeat":
       return { port, minLength: 0, maxLength: 0, tests: [] };
   }
 }

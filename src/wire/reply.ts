@@ -30,7 +30,7 @@ export function replyLength({
   identity,
   proof,
 }: Pick<Answering, "identity" | "proof">): number | undefined {
-  if (identity.kind === "none") return undefined;
+  if (identity.kind === "none" || identity.kind === "heartbeat") return undefined;
   if (proof.kind === "key" || identity.kind === "key") return keyPayloadLength;
   return identity.token.length;
 }

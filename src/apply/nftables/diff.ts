@@ -4,6 +4,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Chain, Element, NftObject, NftSet } from "../../kernel/nftables/objects.ts";
 import { isDefragmentation } from "./defragment.ts";
+import { withoutHash } from "./heartbeats.ts";
 import { tunnelOf } from "./names.ts";
 
 export interface NftChange {
@@ -123,6 +124,9 @@ function isSame(a: NftObject, b: NftObject): boolean {
   // The kernel can't change a table's comment: that of another version stays.
   if (a.kind === "table") return b.kind === "table";
   if (isDefragmentation(a) && isDefragmentation(b)) return true;
+  // A kernel without hashes has it without, and would refuse the other again.
+  const simpler = withoutHash(a);
+  if (simpler !== a && isDeepStrictEqual(simpler, b)) return true;
   if (a.kind !== "element" || b.kind !== "element") return isDeepStrictEqual(a, b);
   return Math.abs(a.timeout - b.timeout) <= TICK && sameData(a.data, b.data);
 }

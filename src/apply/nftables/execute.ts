@@ -3,6 +3,7 @@ import { batchBegin, batchEnd } from "../../kernel/nftables/message.ts";
 import type { Request } from "../../netlink/request.ts";
 import { lacksDefragmentation, withTracking } from "./defragment.ts";
 import type { NftChange } from "./diff.ts";
+import { lacksHash, withoutHash } from "./heartbeats.ts";
 import { batches } from "./requests.ts";
 
 export interface Batcher {
@@ -21,9 +22,18 @@ export async function executeRuleset(
   try {
     await executeAll(kernel, changes, batchBytes);
   } catch (error) {
-    if (!lacksDefragmentation(error)) throw error;
-    await executeAll(kernel, withTracking(changes), batchBytes);
+    const possible = whatItCan(changes, error);
+    if (possible === undefined) throw error;
+    // One kernel may lack both.
+    await executeRuleset(kernel, possible, batchBytes);
   }
+}
+
+/** The same with what the kernel has in place of what it has just refused; undefined: it is something else. */
+function whatItCan(changes: readonly NftChange[], error: unknown): NftChange[] | undefined {
+  if (lacksDefragmentation(error)) return withTracking(changes);
+  if (!lacksHash(error)) return undefined;
+  return changes.map((change) => ({ ...change, object: withoutHash(change.object) }));
 }
 
 async function executeAll(

@@ -44,6 +44,11 @@ export const STAND_INS = "stand-ins";
 /** Map: outer source and destination → the chain of a tunnel without UDP. */
 export const PLAIN = "plain";
 
+/** Chain of a local address and a port for heartbeats. */
+export const heartbeatChain = (local: IpAddress, port: number): string =>
+  `${HEARTBEAT}${local}-${port}`;
+export const HEARTBEAT = "heartbeat-";
+
 /** Chain of a local address. */
 export const toLocal = (local: IpAddress): string => `to-${local}`;
 /** Map of a local address: destination port → the tunnel's chain. */

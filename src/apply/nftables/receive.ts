@@ -43,6 +43,7 @@ import {
   writeAddress,
 } from "./fields.ts";
 import { groupBy } from "./group.ts";
+import { heartbeatChains, heartbeatDoors } from "./heartbeats.ts";
 import { rateLimit } from "./limits.ts";
 import {
   authenticationChain,
@@ -155,7 +156,14 @@ function localObjects(gate: Gate, local: IpAddress, tunnels: readonly GateTunnel
   const plain = gate.plain.some((one) => one.local === local)
     ? [rule(isIpip, verdictMap(PLAIN, packetKey(ip.source, ip.destination)))]
     : [];
-  return [...ports, chain(toLocal(local), [...doors, ...plain, ...guard(gate, local, tunnels)])];
+  const heartbeats = heartbeatDoors(local, tunnels);
+  const look = [...bypass("bypass"), ...queued(gate)];
+  const first = [DROP_FROM_TUNNEL, DROP_FRAGMENT];
+  return [
+    ...ports,
+    ...heartbeatChains(local, tunnels, gate, { first, look }),
+    chain(toLocal(local), [...doors, ...heartbeats, ...plain, ...guard(gate, local, tunnels)]),
+  ];
 }
 
 /** Bare protocol 4 would come out of our devices with nothing checked (CVE-2020-10136). */
@@ -339,7 +347,9 @@ function queued({ queue }: Gate): Expression[] {
 
 /** What all tunnels have in common that may have to look at something; strangers' total is one. */
 function authenticationObjects(gate: Gate): NftObject[] {
-  if (!gate.tunnels.some((tunnel) => needsOf(gate, tunnel).authentications)) return [];
+  const beats = gate.tunnels.some(({ heartbeats }) => heartbeats.length > 0);
+  const listens = gate.tunnels.some((tunnel) => needsOf(gate, tunnel).authentications);
+  if (!listens && !beats) return [];
   const interfaces = gate.tunnels.map(
     ({ name }): Element => ({
       kind: "element",
@@ -352,11 +362,10 @@ function authenticationObjects(gate: Gate): NftObject[] {
     }),
   );
   const objects: NftObject[] = [tunnelsSet(), ...interfaces];
-  if (gate.tunnels.some(({ authentications }) => authentications.length > 0)) {
-    // From here on, whoever sent it is a stranger.
-    objects.push(sourcesSet(), limitedSet());
-    objects.push(overChain(), strangersChain(gate), ...clockChains(gate));
-  }
+  const waits = gate.tunnels.some(({ authentications }) => authentications.length > 0);
+  // From here on, whoever sent it is a stranger.
+  if (waits || beats) objects.push(sourcesSet(), limitedSet(), overChain(), strangersChain(gate));
+  if (waits) objects.push(...clockChains(gate));
   return objects;
 }
 

@@ -5,7 +5,7 @@
  */
 import { NF_INET_LOCAL_OUT, NFT_META_MARK } from "../../kernel/nftables/constants.ts";
 import type { Expression } from "../../kernel/nftables/expression.ts";
-import type { Chain, NftObject } from "../../kernel/nftables/objects.ts";
+import type { Chain, NftObject, Rule } from "../../kernel/nftables/objects.ts";
 import type { Gate, GateTunnel } from "../../plan/gate.ts";
 import { CLASS_E } from "../../plan/ids.ts";
 import {
@@ -76,12 +76,20 @@ function sendingChains(tunnel: GateTunnel): Chain[] {
   }
   const port = writePort(tunnel);
   const real = [...fromMap(realMap(tunnel.name), DESTINATION), writeAddress(ip.destination, 0)];
+  // A heartbeat goes where it says, from the tunnel's own port.
+  const beats = (rest: readonly Expression[]): Rule[] =>
+    tunnel.heartbeatPorts.map((to) => rule(is(udp.destinationPort, hexPort(to)), rest));
   const isId = is(ip.destination, hexAddress(CLASS_E.address), "gte");
   // A destination without an element is a peer that has no proof now: nothing leaves for it.
   return [
-    chain(toIds(tunnel.name), [rule(port, real, letOut(tunnel, true)), rule(drop)]),
+    chain(toIds(tunnel.name), [
+      ...beats([...real, ...letOut(tunnel, true)]),
+      rule(port, real, letOut(tunnel, true)),
+      rule(drop),
+    ]),
     chain(fromHub(tunnel.name), [
       rule(isId, goTo(toIds(tunnel.name))),
+      ...beats(letOut(tunnel, tunnel.standIn !== undefined)),
       rule(port, letOut(tunnel, tunnel.standIn !== undefined)),
       rule(drop),
     ]),

@@ -8,6 +8,7 @@ import { noPort, readKey } from "../schema/scalars.ts";
 import { Secret } from "../secret.ts";
 import type { Path } from "../source/document.ts";
 import { passesForData } from "../token.ts";
+import { buildHeartbeat, heartbeatInterval } from "./heartbeat.ts";
 import { buildPlainPeer } from "./plain.ts";
 import { withoutRepeats } from "./prefixes.ts";
 import { hasSecret, takeSecret } from "./secrets.ts";
@@ -39,9 +40,11 @@ export function buildPeer(name: string, part: PeerPart, context: PeerContext): P
   const { path, problems } = context;
   const token =
     takeSecret(part, "token", path, problems) ?? takeSecret(part, "tokenBase64", path, problems);
-  const proof = proofOf(part, role, token, context);
+  const heartbeat = buildHeartbeat(part, role, path, problems);
+  const proof = role === "wait" && heartbeat ? heartbeat : proofOf(part, role, token, context);
   if (role === "wait") checkToken(part, token, context);
-  const identity = identityOf(part, role, token, context);
+  const identity =
+    role === "dial" && heartbeat ? heartbeat : identityOf(part, role, token, context);
   const authenticated = role === "dial" && identity.kind !== "none";
   return Object.freeze({
     name,
@@ -53,7 +56,7 @@ export function buildPeer(name: string, part: PeerPart, context: PeerContext): P
     identity,
     secret: takeSecret(part, "secret", path, problems) ?? noSecret,
     allowedIPs: withoutRepeats(part.allowedIPs),
-    keepalive: part.keepalive ?? (authenticated ? 25 * second : 0),
+    keepalive: part.keepalive ?? (authenticated ? defaultKeepalive(part) : 0),
     authLifetime: part.authLifetime ?? 0,
     maxClockSkew: part.maxClockSkew ?? 5 * minute,
     replay: part.replay ?? "strict",
@@ -85,6 +88,7 @@ function checkKeys(part: PeerPart, role: PeerConfig["role"], context: PeerContex
   const given = [
     ...(part.publicKey === undefined ? [] : ["publicKey"]),
     ...tokens,
+    ...(part.heartbeat === undefined ? [] : ["heartbeat"]),
     ...(part.auth === undefined ? [] : ["auth"]),
   ];
   const ownKey = hasSecret(part, "privateKey");
@@ -103,6 +107,8 @@ function checkKeys(part: PeerPart, role: PeerConfig["role"], context: PeerContex
       );
     } else if (part.auth === "none" && part.publicKey !== undefined) {
       complain(undefined, "both `publicKey` and `auth: none`", "keep one");
+    } else if (part.heartbeat !== undefined && part.publicKey !== undefined) {
+      complain("publicKey", "a key, and heartbeats are not answered", "remove it");
     }
   } else if (given.length > 1) {
     complain(undefined, `several proofs: ${given.join(", ")}`, "keep one");
@@ -161,6 +167,9 @@ function checkKeys(part: PeerPart, role: PeerConfig["role"], context: PeerContex
       "remove it, or write 0",
     );
   }
+  if (part.heartbeat !== undefined && part.replyOnAuth === true) {
+    complain("replyOnAuth", "answers to heartbeats", "remove it, or write false");
+  }
   if (role === "dial" && part.replyOnAuth === true) {
     complain("replyOnAuth", "answers to a peer that we dial", "remove it, or write false");
   }
@@ -173,6 +182,10 @@ function checkKeys(part: PeerPart, role: PeerConfig["role"], context: PeerContex
       at: "key",
     });
   }
+}
+
+function defaultKeepalive({ heartbeat }: PeerPart): number {
+  return heartbeat === undefined ? 25 * second : (heartbeat.interval ?? heartbeatInterval);
 }
 
 function monitorOf({ ping, interval, failures }: NonNullable<PeerPart["monitor"]>): Monitor {

@@ -13,7 +13,7 @@ import { withoutRepeats } from "./prefixes.ts";
 const OF_UDP = [
   ...["publicKey", "token", "tokenFile", "tokenBase64", "tokenBase64File", "secret", "secretFile"],
   ...["privateKey", "privateKeyFile", "protocol", "keepalive", "authLifetime", "maxClockSkew"],
-  ...["replay", "authTtl", "replyOnAuth", "monitor", "pinPort"],
+  ...["replay", "authTtl", "replyOnAuth", "monitor", "pinPort", "heartbeat"],
 ] as const;
 
 /** The same of a tunnel. */

@@ -100,9 +100,10 @@ function checkSideBySide(peers: readonly PeerConfig[], path: Path, problems: Pro
       sameLength.set(address, peer.name);
     }
     const proof = proofBytes(peer);
-    if (proof === undefined || peer.proof.kind === "none") continue;
+    const { kind } = peer.proof;
+    if (proof === undefined || kind === "none" || kind === "heartbeat") continue;
     const text = proof.toString("latin1");
-    const sameKind = proofs[peer.proof.kind];
+    const sameKind = proofs[kind];
     const other = sameKind.get(text);
     if (other !== undefined) {
       const what = `the same proof as ${formatName(other)}, on one port`;
@@ -135,6 +136,8 @@ function proofBytes({ role, proof }: PeerConfig): Buffer | undefined {
       return Buffer.from(proof.publicKey);
     case "token":
       return proof.token.reveal();
+    // Of all tunnels side by side: checkHeartbeats.
+    case "heartbeat":
     case "none":
       return undefined;
   }

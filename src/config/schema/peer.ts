@@ -1,12 +1,12 @@
 import * as z from "zod";
 import { Complaint } from "../complaint.ts";
+import { heartbeat } from "./heartbeat.ts";
 import {
   called,
   choice,
   flag,
   integer,
   list,
-  notYet,
   numberOrText,
   path,
   secretText,
@@ -150,7 +150,11 @@ export const peerShape = {
     .describe(
       "Answer each authentication that is taken: signed where there are our privateKey and its publicKey, else with its own bytes in reverse. Default false.",
     ),
-  heartbeat: notYet("heartbeat", "footunnel's heartbeat on a second UDP port."),
+  heartbeat: heartbeat()
+    .optional()
+    .describe(
+      "footunnel's heartbeat on a second UDP port: the proof of a peer without an endpoint; to one with an endpoint we send them.",
+    ),
 };
 
 export const peerSchema = z.strictObject(

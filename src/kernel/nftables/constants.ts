@@ -221,6 +221,15 @@ export const NFTA_QUEUE_NUM = 1;
 export const NFTA_QUEUE_TOTAL = 2;
 export const NFTA_QUEUE_FLAGS = 3;
 
+export const NFT_HASH_JENKINS = 0;
+export const NFTA_HASH_SREG = 1;
+export const NFTA_HASH_DREG = 2;
+export const NFTA_HASH_LEN = 3;
+export const NFTA_HASH_MODULUS = 4;
+export const NFTA_HASH_SEED = 5;
+export const NFTA_HASH_OFFSET = 6;
+export const NFTA_HASH_TYPE = 7;
+
 export const NFTA_TPROXY_FAMILY = 1;
 export const NFTA_TPROXY_REG_ADDR = 2;
 export const NFTA_TPROXY_REG_PORT = 3;

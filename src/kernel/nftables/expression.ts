@@ -14,6 +14,7 @@ import type { ExpressionCodec } from "./expressions/codec.ts";
 import { counter } from "./expressions/counter.ts";
 import { type Ct, ct } from "./expressions/ct.ts";
 import { type Dynset, dynset } from "./expressions/dynset.ts";
+import { type Hash, hash } from "./expressions/hash.ts";
 import { type ImmediateData, type ImmediateVerdict, immediate } from "./expressions/immediate.ts";
 import { limit } from "./expressions/limit.ts";
 import { type Lookup, lookup } from "./expressions/lookup.ts";
@@ -37,6 +38,7 @@ export type KnownExpression =
   | Cmp
   | Ct
   | Dynset
+  | Hash
   | ImmediateData
   | ImmediateVerdict
   | Lookup
@@ -64,6 +66,7 @@ const CODECS = {
   ct,
   data: immediate,
   dynset,
+  hash,
   limit,
   lookup,
   meta,

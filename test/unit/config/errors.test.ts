@@ -325,11 +325,6 @@ describe("keys", () => {
         `a.yaml:3:5: \`${key}\` is not supported yet by this version (tunnels.t.${key}): remove it`,
       ]);
     }
-    for (const key of ["heartbeat"]) {
-      assert.deepEqual(complaints({ "a.yaml": peer("token: x", `${key}: { port: 1 }`) }), [
-        `a.yaml:5:7: \`${key}\` is not supported yet by this version (tunnels.t.peers.p.${key}): remove it`,
-      ]);
-    }
   });
 });
 

@@ -77,7 +77,7 @@ describe("jsonSchema", () => {
       "forwarding",
       "clampMss",
     ]);
-    assert.deepEqual(later(peer), ["heartbeat"]);
+    assert.deepEqual(later(peer), []);
     for (const secret of ["secret", "token", "tokenBase64", "privateKey"]) {
       assert.equal(child(peer, secret).type, "string");
       assert.equal(child(peer, `${secret}File`).type, "string");

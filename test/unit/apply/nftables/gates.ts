@@ -48,6 +48,8 @@ export function tunnel(
     authentications: [KEY],
     longer: undefined,
     replies: [],
+    heartbeats: [],
+    heartbeatPorts: [],
     grows: false,
     peers,
     ...of,

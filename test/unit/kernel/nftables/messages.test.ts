@@ -83,6 +83,7 @@ describe("expressions come back as they were sent", () => {
     { kind: "queue", number: 65_535, bypass: true },
     { kind: "queue", number: 0, bypass: false },
     { kind: "notrack" },
+    { kind: "hash", from: 0, to: 4, length: 13, seed: 7 },
     limit,
     counter,
     {

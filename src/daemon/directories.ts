@@ -8,6 +8,7 @@ import { keptPath } from "../tunnel/directory/kept.ts";
 import { Names } from "../tunnel/directory/names.ts";
 import type { DirectorySource } from "../tunnel/directory/source.ts";
 import { nodesAtStart } from "../tunnel/directory/start.ts";
+import { UrlSource } from "../tunnel/directory/url.ts";
 import type { EventSink } from "../tunnel/events.ts";
 import type { Peer } from "../tunnel/peers.ts";
 import type { Tunnels } from "../tunnel/tunnels.ts";
@@ -137,7 +138,7 @@ export class Directories {
 
 function sourceOf({ from, interval }: NonNullable<TunnelConfig["directory"]>): DirectorySource {
   if (from.kind === "file") return new FileSource({ path: from.path, interval });
-  throw new Error("no source for this directory");
+  return new UrlSource({ url: from.url, caFile: from.caFile, interval });
 }
 
 /** Where its last good answer is kept, which also names it; undefined: it has no directory. */

@@ -26,8 +26,6 @@ export function buildDirectory(
     return complain("a `caFile`, and no https URL to check", "remove it, or add the URL");
   }
   if (file !== undefined) return frozen({ kind: "file", path: file }, interval);
-  if (url !== undefined)
-    return complain("`url` is not supported yet by this version", "write `file`");
   if (url !== undefined) return frozen({ kind: "url", url, caFile }, interval);
   return complain("a directory without a source", "add `file` or `url`");
 }

@@ -1,6 +1,7 @@
 /** The directories of a started instance: who is asked, and what becomes of the answers. */
 import type { Configuration, Nodes, TunnelConfig } from "../config/model.ts";
 import { type IpAddress, parseAddress } from "../net/address.ts";
+import { withNodes } from "../plan/directory.ts";
 import { Directory, type Remembered } from "../tunnel/directory/directory.ts";
 import { FileSource } from "../tunnel/directory/file.ts";
 import { Keeper } from "../tunnel/directory/keeper.ts";
@@ -19,6 +20,7 @@ const RESOLVE_INTERVAL = 300_000;
 /** What outlasts an instance: the last good answers, and who gives none now. */
 export class DirectoryMemory {
   readonly #byPath = new Map<string, Remembered>();
+  readonly #keepers = new Map<string, Keeper>();
 
   /** The nodes that a tunnel begins with. */
   atStart(configuration: Configuration, tunnel: TunnelConfig): Nodes | undefined {
@@ -36,6 +38,13 @@ export class DirectoryMemory {
 
   remember(path: string, now: Remembered): void {
     this.#byPath.set(path, now);
+  }
+
+  /** One for each path, or an instance that ends and the next one would write over each other. */
+  keeperOf(path: string, folder: string, onTrouble: (reason: string) => void): Keeper {
+    const keeper = this.#keepers.get(path) ?? new Keeper(path, folder, onTrouble);
+    this.#keepers.set(path, keeper);
+    return keeper;
   }
 }
 
@@ -62,6 +71,7 @@ interface Followed {
 export class Directories {
   readonly #options: DirectoriesOptions;
   readonly #followed = new Map<string, Followed>();
+  readonly #leftOut = new Map<string, string>();
 
   constructor(options: DirectoriesOptions) {
     this.#options = options;
@@ -70,6 +80,21 @@ export class Directories {
       if (path === undefined || tunnel.directory === undefined) continue;
       this.#followed.set(tunnel.name, this.#follow(tunnel, sourceOf(tunnel.directory), path));
       this.arrived(tunnel.name);
+      const { nodes } = options.memory.of(path);
+      if (nodes !== undefined) this.leftOut(tunnel.name, withNodes(tunnel, nodes).refused);
+    }
+  }
+
+  /** Nodes that can't be peers: one event for as long as they are the same. */
+  leftOut(tunnel: string, refused: readonly string[]): void {
+    const more = refused.length > 3 ? `; and ${refused.length - 3} more` : "";
+    const words = refused.length === 0 ? undefined : `${refused.slice(0, 3).join("; ")}${more}`;
+    if (words === this.#leftOut.get(tunnel)) return;
+    if (words === undefined) this.#leftOut.delete(tunnel);
+    else {
+      this.#leftOut.set(tunnel, words);
+      const reason = `left out of the directory: ${words}`;
+      this.#options.emit({ event: "failed", tunnel, peer: null, endpoint: null, reason });
     }
   }
 
@@ -105,7 +130,7 @@ export class Directories {
   #follow({ name: tunnel }: TunnelConfig, source: DirectorySource, path: string): Followed {
     const { configuration, memory, emit, exchange, resolve, onError } = this.#options;
     const complain = (reason: string): void => onError(new Error(reason));
-    const keeper = new Keeper(path, configuration.stateDirectory, complain);
+    const keeper = memory.keeperOf(path, configuration.stateDirectory, complain);
     const known = memory.of(path);
     const directory = new Directory({
       ...{ tunnel, source, emit, known },

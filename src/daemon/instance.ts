@@ -308,7 +308,8 @@ export class Instance {
   #exchange(name: string, nodes: Nodes): void {
     const before = this.#configuration.tunnels.find((tunnel) => tunnel.name === name);
     if (before === undefined) return;
-    const { tunnel: next } = withNodes(before, nodes);
+    const { tunnel: next, refused } = withNodes(before, nodes);
+    this.#directories?.leftOut(name, refused);
     if (next === before) return;
     for (const peer of this.#peers.leavers(before, next)) this.#tunnels.leave(peer);
     this.#peers.exchange(before, next);

@@ -28,7 +28,9 @@ case "$((0x$bounding >> 12 & 3))$locked" in
     ;;
 esac
 
-# Only the daemon needs them.
-case " $* " in *" --check "* | *" --help "* | *" --version "* | " "[!-]*) exec node "$main" "$@" ;; esac
+# Only the daemon needs them: no command does, nor what only looks.
+case "${1:--} $* " in
+  [!-]* | *" --check "* | *" --help "* | *" --version "*) exec node "$main" "$@" ;;
+esac
 echo "ipipoud: $missing missing: $mend" >&2
 exit 3

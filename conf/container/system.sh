@@ -8,8 +8,8 @@ apt-get -qq -y install --no-install-recommends nodejs libcap2-bin >/dev/null
 
 groupadd --system --gid 990 ipipoud
 useradd --system --uid 990 --gid 990 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin ipipoud
-install -d -o ipipoud -g ipipoud -m 0700 /var/lib/ipipoud
-install -d -o ipipoud -g ipipoud -m 0750 /run/ipipoud
+# By their group root may write there too: with these two capabilities alone it is no more than anyone.
+install -d -o ipipoud -g root -m 0770 /var/lib/ipipoud /run/ipipoud
 install -d -g ipipoud -m 0750 /etc/ipipou
 ln -s ../../lib/ipipoud/dist/bin/ipipoud.js /usr/local/bin/ipipoud
 

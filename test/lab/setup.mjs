@@ -43,7 +43,7 @@ const packages = [
     "fish",
   ],
   // What people install, and the bare systems that they install it on.
-  ...["mmdebstrap", "dpkg-dev", "binutils", "lintian", "docker-compose"],
+  ...["mmdebstrap", "dpkg-dev", "binutils", "lintian", "docker-compose", "libcap2-bin"],
 ];
 
 function say(line) {

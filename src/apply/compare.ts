@@ -1,10 +1,12 @@
 /** Desired state held against an observation → the change that makes them one. Pure. */
 import type { Desired } from "../plan/desired.ts";
-import { diff, type Step } from "../plan/diff.ts";
+import { diff, inOrder, type Step } from "../plan/diff.ts";
 import type { Resource } from "../plan/resources.ts";
-import { leaveDown } from "../plan/settle.ts";
+import { leaveDown, withoutWaiting } from "../plan/settle.ts";
+import { planSysctls, revertSysctls, type Sysctls } from "../plan/sysctls.ts";
 import type { Change } from "./change.ts";
 import { beforeAndAfter, diffRuleset, type NftChange } from "./nftables/diff.ts";
+import { memoryObjects, rememberedIn } from "./nftables/memory.ts";
 import { ruleset } from "./nftables/ruleset.ts";
 import type { Observation } from "./observation.ts";
 
@@ -19,17 +21,42 @@ export function compare(
   { raise }: CompareOptions,
 ): Change {
   const down = raise ? new Set<string>() : devicesDown(observation.resources);
+  const resources = leaveDown(withoutWaiting(desired.resources, observation), down);
+  const steps = diff(resources, observation.resources);
+  const sysctls = planSysctls({ ...sysctlsIn(observation, steps), wanted: desired.sysctls });
+  const objects = [...ruleset(desired.gate), ...memoryObjects(sysctls.remembered)];
   return inTwo(
-    diffRuleset(desired.gate.table, ruleset(desired.gate), objectsIn(observation)),
-    diff(leaveDown(desired.resources, down), observation.resources),
+    diffRuleset(desired.gate.table, objects, objectsIn(observation)),
+    withSysctls(steps, sysctls.steps),
   );
+}
+
+function sysctlsIn(observation: Observation, steps: readonly Step[]): Omit<Sysctls, "wanted"> {
+  const devices = (action: Step["action"]): ReadonlySet<string> =>
+    new Set(
+      steps.flatMap((step) => {
+        const { object, spec } = step.resource;
+        return object === "link" && step.action === action ? [spec.name] : [];
+      }),
+    );
+  return {
+    values: observation.sysctls,
+    remembered: rememberedIn(objectsIn(observation)),
+    made: devices("add"),
+    gone: devices("remove"),
+  };
+}
+
+function withSysctls(steps: readonly Step[], more: readonly Step[]): readonly Step[] {
+  return more.length === 0 ? steps : inOrder([...steps, ...more]);
 }
 
 /** What leads back to an earlier observation. */
 export function compareWithEarlier(table: string, earlier: Observation, now: Observation): Change {
+  const sysctls = revertSysctls(sysctlsIn(earlier, []), sysctlsIn(now, []));
   return inTwo(
     diffRuleset(table, objectsIn(earlier), objectsIn(now)),
-    diff(earlier.resources, now.resources),
+    withSysctls(diff(earlier.resources, now.resources), sysctls),
   );
 }
 
@@ -47,19 +74,24 @@ export function inPassing(changes: readonly NftChange[], steps: readonly Step[])
 
 /** Nothing of ours left. */
 export function compareWithNothing(table: string, now: Observation): Change {
-  return inTwo(diffRuleset(table, [], objectsIn(now)), diff([], now.resources));
+  const steps = diff([], now.resources);
+  const sysctls = planSysctls({ ...sysctlsIn(now, steps), wanted: [] });
+  return inTwo(diffRuleset(table, [], objectsIn(now)), withSysctls(steps, sysctls.steps));
 }
 
 /**
  * The gate's changes before and after the rest. A guard stands before its listener does and goes after it;
  * an element comes after the listener that it speaks of (what it lets in before would draw ICMP port
- * unreachable) and goes before it. Where no listener or device changes, all is one atomic batch.
+ * unreachable) and goes before it. What a parameter was is remembered before it is written, and forgotten
+ * after it is put back. Where nothing of that changes, all is one atomic batch.
  */
 export function inTwo(changes: readonly NftChange[], steps: readonly Step[]): Change {
-  const moves = steps.some(({ resource: { object } }) => object === "link" || object === "fou");
+  const moves = steps.some(({ resource: { object } }) => STEPWISE.has(object));
   const { before, after } = moves ? beforeAndAfter(changes) : { before: [], after: changes };
   return { gateBefore: before, steps, gateAfter: after };
 }
+
+const STEPWISE: ReadonlySet<Resource["object"]> = new Set(["link", "fou", "sysctl"]);
 
 function objectsIn({ ruleset: there }: Observation) {
   return there.kind === "ours" ? there.objects : [];

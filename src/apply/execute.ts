@@ -3,6 +3,7 @@ import { devicesOf, devicesWith } from "../kernel/devices.ts";
 import { FOU_GENL_NAME } from "../kernel/fou.ts";
 import { findFamily, type GenericFamily } from "../kernel/genetlink.ts";
 import { dumpLinks } from "../kernel/link.ts";
+import { writeSysctl } from "../kernel/sysctl.ts";
 import { exitCode, Failure } from "../net/failure.ts";
 import type { Devices } from "../net/objects.ts";
 import type { Request } from "../netlink/request.ts";
@@ -107,6 +108,7 @@ async function executeRun(
   devices: Devices,
   fou: GenericFamily | undefined,
 ): Promise<Refusal[]> {
+  if (run[0]?.resource.object === "sysctl") return await writeSysctls(run);
   const socket = run[0]?.resource.object === "fou" ? sockets.generic : sockets.route;
   const requests: Request[] = [];
   /** The step that request i is of. */
@@ -131,6 +133,30 @@ async function executeRun(
     if (step.action === "remove" && GONE.has(error.code)) return [];
     return [{ tunnel: step.resource.tunnel, error }];
   });
+}
+
+async function writeSysctls(run: readonly Step[]): Promise<Refusal[]> {
+  const refusals: Refusal[] = [];
+  for (const { resource } of run) {
+    if (resource.object !== "sysctl") continue;
+    const { name, value } = resource.spec;
+    try {
+      await writeSysctl(name, value);
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      // The device has gone, and its parameters with it.
+      if (code === "ENOENT") continue;
+      const dotted = name.replaceAll("/", ".");
+      const error = new Failure(
+        exitCode.privilege,
+        `tunnel ${resource.tunnel}: ${dotted} can't be set to ${value} (${code})`,
+        `set it from outside (in a container: \`--sysctl ${dotted}=${value}\`)`,
+        { cause },
+      );
+      refusals.push({ tunnel: resource.tunnel, error });
+    }
+  }
+  return refusals;
 }
 
 /** connect(2) without a route, as before a laptop is online. */

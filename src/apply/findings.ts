@@ -7,6 +7,7 @@ import { peerKey } from "../plan/ids.ts";
 import { tunnelOfAlias } from "../plan/ownership.ts";
 import type { Situation } from "../plan/situation.ts";
 import { type Finding, hindrance, listed, note, warning } from "./finding.ts";
+import { mobilityFindings } from "./mobility-findings.ts";
 import type { Observation } from "./observation.ts";
 
 export function findingsOf(
@@ -25,6 +26,7 @@ export function findingsOf(
     ...loopFindings(configuration, situation),
     ...silenceFindings(configuration),
     ...proofFindings(configuration),
+    ...mobilityFindings(configuration, observation, situation),
   ];
 }
 

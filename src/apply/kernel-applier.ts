@@ -10,6 +10,7 @@ import type { Gate, GatePeer, GateTunnel } from "../plan/gate.ts";
 import { type Ids, idOfPeer } from "../plan/ids.ts";
 import { endpointResources, plainGate, standInOf, type TunnelContext } from "../plan/peer.ts";
 import type { Situation } from "../plan/situation.ts";
+import { sysctlNames } from "../plan/sysctls.ts";
 import type { Applier, Move } from "./applier.ts";
 import { inWords } from "./change.ts";
 import { compare, compareWithEarlier, compareWithNothing, inPassing, inTwo } from "./compare.ts";
@@ -208,7 +209,11 @@ export class KernelApplier implements Applier {
   }
 
   #observe(): Promise<Observation> {
-    return observe(this.#sockets, this.#configuration.table, false);
+    const { table, tunnels } = this.#configuration;
+    return observe(this.#sockets, table, {
+      whole: false,
+      sysctls: sysctlNames(tunnels),
+    });
   }
 
   #context(

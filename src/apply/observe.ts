@@ -5,6 +5,7 @@ import { devicesOf } from "../kernel/devices.ts";
 import { decodeListener, dumpListeners, FOU_GENL_NAME } from "../kernel/fou.ts";
 import { findFamily } from "../kernel/genetlink.ts";
 import { decodeLink, dumpLinks } from "../kernel/link.ts";
+import { decodeProxy, dumpProxies } from "../kernel/neighbour.ts";
 import { decodeNexthop, dumpNexthops } from "../kernel/nexthop.ts";
 import { decodeRoute, dumpRoutes } from "../kernel/route.ts";
 import { decodeRule, dumpRules } from "../kernel/rule.ts";
@@ -14,27 +15,36 @@ import { protocolOf, tunnelOfAlias, worstMetric } from "../plan/ownership.ts";
 import type { LinkResource, Resource } from "../plan/resources.ts";
 import { outerOfStandIns } from "./adopt.ts";
 import { decoded } from "./look.ts";
+import { rememberedIn } from "./nftables/memory.ts";
 import { observeRuleset } from "./nftables/observe.ts";
 import type { Observation } from "./observation.ts";
 import type { Sockets } from "./sockets.ts";
+import { readSysctls } from "./sysctls.ts";
 
-/** @param whole All routes, not just ours: a full Internet table is a million. */
+export interface Look {
+  /** All routes, not just ours: a full Internet table is a million. */
+  readonly whole: boolean;
+  /** Kernel parameters. */
+  readonly sysctls: readonly string[];
+}
+
 export async function observe(
   sockets: Sockets,
   table: string,
-  whole: boolean,
+  { whole, sysctls: wanted }: Look,
 ): Promise<Observation> {
   const { route } = sockets;
   const linkMessages = await route.dump(dumpLinks());
   const devices = devicesOf(linkMessages);
   const links = decoded(linkMessages, (message) => decodeLink(message, devices));
-  const [addresses, routes, nexthops, rules, listeners, ruleset] = await Promise.all([
+  const [addresses, routes, nexthops, rules, proxies, listeners, ruleset] = await Promise.all([
     route.dump(dumpAddresses()).then((all) => decoded(all, (m) => decodeAddress(m, devices))),
     route
       .dump(dumpRoutes("ipv4", whole ? 0 : protocolOf(table)))
       .then((all) => decoded(all, (m) => decodeRoute(m, devices))),
     route.dump(dumpNexthops()).then((all) => decoded(all, (m) => decodeNexthop(m, devices))),
     route.dump(dumpRules()).then((all) => decoded(all, decodeRule)),
+    route.dump(dumpProxies()).then((all) => decoded(all, (m) => decodeProxy(m, devices))),
     observeListeners(sockets, devices),
     observeGate(sockets, table),
   ]);
@@ -47,13 +57,24 @@ export async function observe(
     ...ours,
     ...addresses.flatMap((address) => ourAddress(address, onOurs, protocolOf(table))),
     ...ourNexthops.map((spec): Resource => ({ object: "nexthop", tunnel: null, spec })),
-    ...ourRoutes(table, routes, onOurs, new Set(ourNexthops.map(({ id }) => id))),
+    ...ourRoutes(
+      table,
+      routes,
+      { onOurs, others: otherTunnels(links, onOurs) },
+      new Set(ourNexthops.map(({ id }) => id)),
+    ),
     ...rules
       .filter(({ protocol }) => protocol === protocolOf(table))
       .map((spec): Resource => ({ object: "rule", tunnel: null, spec })),
+    ...proxies
+      .filter(({ protocol }) => protocol === protocolOf(table))
+      .map((spec): Resource => ({ object: "neighbour", tunnel: null, spec })),
     ...ourListeners(listeners ?? [], ours, routes, ruleset.kind === "ours" ? ruleset.doors : []),
   ];
-  return { devices, links, addresses, routes, listeners, resources, ruleset };
+  const remembered = ruleset.kind === "ours" ? rememberedIn(ruleset.objects) : [];
+  const sysctls = await readSysctls([...wanted, ...remembered.map(({ name }) => name)]);
+  const found = { devices, links, addresses, routes, listeners, proxies, sysctls };
+  return { ...found, resources, ruleset };
 }
 
 async function observeGate(sockets: Sockets, table: string): Promise<Observation["ruleset"]> {
@@ -97,10 +118,26 @@ function isOurNexthop({ to }: Nexthop, onOurs: ReadonlyMap<string, unknown>): bo
   return to.kind === "gateway" || to.kind === "device" ? onOurs.has(to.device) : true;
 }
 
+interface RouteOwners {
+  readonly onOurs: ReadonlyMap<string, string | null>;
+  /** Devices of other daemons like us. */
+  readonly others: ReadonlySet<string>;
+}
+
+function otherTunnels(
+  links: readonly Link[],
+  onOurs: ReadonlyMap<string, unknown>,
+): ReadonlySet<string> {
+  const others = links.filter(
+    ({ name, alias }) => alias?.startsWith("ipipoud ") === true && !onOurs.has(name),
+  );
+  return new Set(others.map(({ name }) => name));
+}
+
 function ourRoutes(
   table: string,
   routes: readonly Route[],
-  onOurs: ReadonlyMap<string, string | null>,
+  { onOurs, others }: RouteOwners,
   nexthops: ReadonlySet<number>,
 ): Resource[] {
   const worst = worstMetric(table);
@@ -112,7 +149,8 @@ function ourRoutes(
           ? [{ object: "route", tunnel: null, spec: viaNexthop(route) }]
           : [];
       }
-      const onDevice = route.type === "unicast" && onOurs.has(route.device ?? "");
+      // On a device of somebody else's too, where the configuration says so.
+      const onDevice = route.type === "unicast" && !others.has(route.device ?? "");
       const ours = onDevice || route.metric === worst;
       return ours
         ? [{ object: "route", tunnel: onOurs.get(route.device ?? "") ?? null, spec: route }]

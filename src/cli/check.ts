@@ -16,6 +16,7 @@ import { loadConfiguration } from "../config/load.ts";
 import { loadAddon } from "../native/addon.ts";
 import { desiredState } from "../plan/desired.ts";
 import { assignIds } from "../plan/ids.ts";
+import { sysctlNames } from "../plan/sysctls.ts";
 import { nodesAtStart, withKnownNodes } from "../tunnel/directory/start.ts";
 import { bySeverity, type CheckResult, exitCodeOf, renderCheck } from "./check-text.ts";
 import { colored, plain } from "./paint.ts";
@@ -35,7 +36,8 @@ export async function check({ configPaths, json, color, out }: CheckOptions): Pr
   const ids = assignIds(configuration);
   const sockets = openSockets(loadAddon(), onlyQuestions);
   try {
-    const observation = await observe(sockets, configuration.table, true);
+    const sysctls = sysctlNames(configuration.tunnels);
+    const observation = await observe(sockets, configuration.table, { whole: true, sysctls });
     const situation = await firstSituation(configuration, ids, observation);
     const desired = desiredState(configuration, situation, ids);
     const change = compare(desired, observation, { raise: true });

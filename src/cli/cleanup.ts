@@ -20,7 +20,8 @@ export async function cleanUp(configPaths: readonly string[]): Promise<readonly 
   const sockets = openSockets(loadAddon());
   const lock = await lockTable(table);
   try {
-    const change = compareWithNothing(table, await observe(sockets, table, false));
+    const look = { whole: false, sysctls: [] };
+    const change = compareWithNothing(table, await observe(sockets, table, look));
     await execute(sockets, change);
     return inWords(change);
   } catch (error) {

@@ -46,6 +46,12 @@ export interface TunnelConfig {
   readonly pathMtuDiscovery: boolean;
   readonly listen: Listen;
   readonly fwmark: number | undefined;
+  readonly routes: readonly RouteConfig[];
+  readonly rules: readonly RuleConfig[];
+  readonly marks: readonly MarkConfig[];
+  readonly proxyArp: readonly ProxyArpConfig[];
+  readonly forwarding: boolean;
+  readonly clampMss: boolean;
   readonly peers: readonly PeerConfig[];
   /** Peers from elsewhere, which come and go while it runs. */
   readonly directory: DirectoryConfig | undefined;
@@ -67,6 +73,55 @@ export interface Node {
 
 /** By inner address. */
 export type Nodes = ReadonlyMap<IpAddress, Node>;
+
+export interface RouteConfig {
+  readonly to: Prefix;
+  readonly via: IpAddress | undefined;
+  /** undefined: the tunnel's own. */
+  readonly device: string | undefined;
+  readonly table: number;
+  readonly metric: number;
+  /** Preferred source. */
+  readonly source: IpAddress | undefined;
+  /** Through a tunnel with several peers: the name of the one that it leads to. */
+  readonly peer: string | undefined;
+}
+
+export interface RuleConfig {
+  readonly from: Prefix | undefined;
+  readonly to: Prefix | undefined;
+  readonly fwmark: Mark | undefined;
+  readonly table: number;
+  readonly priority: number;
+}
+
+/** A packet's mark: the bits of `mask` have this value. */
+export interface Mark {
+  readonly value: number;
+  readonly mask: number;
+}
+
+export interface MarkConfig {
+  readonly protocol: number | undefined;
+  readonly source: Prefix | undefined;
+  readonly destination: Prefix | undefined;
+  readonly sourcePort: Ports | undefined;
+  readonly destinationPort: Ports | undefined;
+  /** undefined: what comes in anywhere but from the tunnel, and what is sent here. */
+  readonly inputDevice: string | undefined;
+  readonly mark: Mark;
+}
+
+/** The first and the last. */
+export interface Ports {
+  readonly first: number;
+  readonly last: number;
+}
+
+export interface ProxyArpConfig {
+  readonly address: IpAddress;
+  readonly device: string;
+}
 
 export interface InnerAddress {
   readonly local: IpAddress;

@@ -8,6 +8,7 @@ import { directoryShape } from "./schema/directory.ts";
 import { heartbeatShape } from "./schema/heartbeat.ts";
 import { choice, flag, integer, path, text, wantMapping } from "./schema/leaf.ts";
 import { metricsShape } from "./schema/metrics.ts";
+import { markShape, proxyShape, routeShape, ruleShape } from "./schema/mobility.ts";
 import { peerShape } from "./schema/peer.ts";
 import { mappingReader, readBy, recordReader, refused } from "./schema/quick.ts";
 import { readRate, readTableName } from "./schema/scalars.ts";
@@ -89,6 +90,14 @@ export function readQuickly(value: unknown): FilePart | undefined {
   return read === refused ? undefined : (read as FilePart);
 }
 
+/** What the items of a tunnel's lists hold. */
+const ITEMS: Readonly<Record<string, object>> = {
+  routes: routeShape,
+  rules: ruleShape,
+  marks: markShape,
+  proxyArp: proxyShape,
+};
+
 /** The keys that are known at this path; undefined where names are free or no mapping is. */
 export function knownKeys(path: readonly (string | number)[]): readonly string[] | undefined {
   const [first, , third] = path;
@@ -102,7 +111,10 @@ export function knownKeys(path: readonly (string | number)[]): readonly string[]
   if (path.length === 5 && third === "peers" && path[4] === "heartbeat") {
     return Object.keys(heartbeatShape);
   }
-  return path.length === 4 && third === "peers" ? Object.keys(peerShape) : undefined;
+  if (path.length !== 4) return undefined;
+  if (third === "peers") return Object.keys(peerShape);
+  const items = ITEMS[String(third)];
+  return items === undefined ? undefined : Object.keys(items);
 }
 
 /** Where a key would be at home, for one that stands in the wrong mapping. */

@@ -14,6 +14,7 @@ import type { Link } from "../net/objects.ts";
 import { withNodes } from "../plan/directory.ts";
 import { assignIds, type Ids, peerKey } from "../plan/ids.ts";
 import type { KnownEndpoint, Situation } from "../plan/situation.ts";
+import { sysctlNames } from "../plan/sysctls.ts";
 import { withKnownNodes } from "../tunnel/directory/start.ts";
 import type { EventSink } from "../tunnel/events.ts";
 import { inherit } from "../tunnel/inherit.ts";
@@ -209,7 +210,8 @@ export class Instance {
     const { sockets } = this.#options;
     const configuration = this.#configuration;
     const whole = this.#surroundings.followsDefaultRoute;
-    const observation = await observe(sockets, configuration.table, whole);
+    const sysctls = sysctlNames(configuration.tunnels);
+    const observation = await observe(sockets, configuration.table, { whole, sysctls });
     const situation = await firstSituation(configuration, this.#ids, observation);
     demandNoConflict(findingsOf(configuration, observation, situation));
     return { observation, situation };

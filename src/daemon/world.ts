@@ -1,9 +1,10 @@
 /** What a started instance does because the world around it changes: devices, addresses, routes, the time. */
-import type { Configuration } from "../config/model.ts";
+import type { Configuration, TunnelConfig } from "../config/model.ts";
 import { readCounters } from "../kernel/counters.ts";
 import type { Addon } from "../native/addon.ts";
 import type { Link } from "../net/objects.ts";
 import { epochs } from "../plan/gate-of.ts";
+import { outsideDevices } from "../plan/mobility.ts";
 import type { Peers } from "../tunnel/peers.ts";
 import type { Writer } from "../tunnel/writer.ts";
 import type { Diallers } from "./diallers.ts";
@@ -76,9 +77,11 @@ function listen({ diallers, onError }: WorldOptions): void {
 
 /** Addresses, devices or default routes outside have changed. */
 async function follow(options: WorldOptions, ways: NewWays): Promise<void> {
-  const { surroundings, peers, writer, diallers, reception } = options;
+  const { configuration, surroundings, peers, writer, diallers, reception } = options;
   const { tunnels, rerouted, foreign } = await surroundings.follow(ways);
-  if (tunnels.length > 0 || foreign) {
+  // The kernel takes routes and proxies with a device that goes down, and what waits for one can be there.
+  const awaited = ways.devices.size > 0 && configuration.tunnels.some(standsOutside);
+  if (tunnels.length > 0 || foreign || awaited) {
     peers.rehome((peer) => surroundings.deviceLocalOf(peer.tunnel), surroundings.foreign);
     reception?.moved();
     writer.reconcile(undefined);
@@ -86,6 +89,10 @@ async function follow(options: WorldOptions, ways: NewWays): Promise<void> {
   }
   const concerned = new Set(rerouted);
   diallers.nudge([...peers.all()].filter(({ tunnel }) => concerned.has(tunnel)));
+}
+
+function standsOutside(tunnel: TunnelConfig): boolean {
+  return outsideDevices(tunnel).size > 0;
 }
 
 /** The gate knows which upper bits a fresh time can have: they change every 18 hours, or with the clock. */

@@ -130,6 +130,8 @@ export interface Rule {
 export interface ProxyNeighbour {
   readonly address: IpAddress;
   readonly device: string;
+  /** `NDA_PROTOCOL`: who made it, as of routes; 0: nobody said. */
+  readonly protocol: number;
 }
 
 /** A FOU receive socket. Identity is everything in it: DEL must match all. */

@@ -27,7 +27,7 @@ export function describe(resource: Resource): string {
     case "fou":
       return fouWords(resource.spec);
     case "sysctl":
-      return `${resource.spec.name} = ${resource.spec.value}`;
+      return `${resource.spec.name.replaceAll("/", ".")} = ${resource.spec.value}`;
   }
 }
 
@@ -80,12 +80,16 @@ function ruleWords(rule: Rule): string {
   if (rule.invert) words.push("not");
   if (rule.from !== undefined) words.push(`from ${formatPrefix(rule.from)}`);
   if (rule.to !== undefined) words.push(`to ${formatPrefix(rule.to)}`);
-  if (rule.fwmark !== undefined) words.push(`fwmark ${rule.fwmark.value}`);
+  if (rule.fwmark !== undefined) words.push(`fwmark ${markWords(rule.fwmark)}`);
   words.push(`lookup ${rule.table === 254 ? "main" : rule.table}`);
   if (rule.suppressPrefixLength !== undefined) {
     words.push(`suppress_prefixlength ${rule.suppressPrefixLength}`);
   }
   return words.join(" ");
+}
+
+function markWords({ value, mask }: NonNullable<Rule["fwmark"]>): string {
+  return mask === 0xffff_ffff ? `${value}` : `0x${value.toString(16)}/0x${mask.toString(16)}`;
 }
 
 function fouWords(fou: FouListener): string {

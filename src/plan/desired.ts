@@ -5,6 +5,7 @@ import { markOf } from "./full-tunnel.ts";
 import type { Gate } from "./gate.ts";
 import { gateOf } from "./gate-of.ts";
 import { assignIds, type Ids, peerKey } from "./ids.ts";
+import { mobilityResources, writtenByHand } from "./mobility.ts";
 import {
   endpointResources,
   listeners,
@@ -22,10 +23,12 @@ import {
   placeholderGuard,
 } from "./routes.ts";
 import type { Situation, Underlay } from "./situation.ts";
+import { type WantedSysctl, wantedSysctls } from "./sysctls.ts";
 
 export interface Desired {
   readonly resources: readonly Resource[];
   readonly gate: Gate;
+  readonly sysctls: readonly WantedSysctl[];
 }
 
 export function desiredState(
@@ -43,6 +46,7 @@ export function desiredState(
       ...contexts.flatMap((context) => tunnelResources(context, situation)),
     ],
     gate: gateOf(configuration, situation, contexts),
+    sysctls: wantedSysctls(configuration.tunnels),
   };
 }
 
@@ -73,7 +77,8 @@ export function contextOf(
 
 function tunnelResources(context: TunnelContext, situation: Situation): Resource[] {
   const { tunnel, underlay } = context;
-  const resources: Resource[] = [...guardRoutes(context), ...addresses(context)];
+  const guards = guardRoutes(context);
+  const resources: Resource[] = [...guards, ...addresses(context)];
   if (formOfTunnel(tunnel) === "hub") {
     const standIn = standInOf(context, undefined);
     // The port to send to comes from the gate's map, by outer address; this one is never seen outside.
@@ -84,12 +89,13 @@ function tunnelResources(context: TunnelContext, situation: Situation): Resource
       ...standInRoute(context, standIn),
     );
   }
-  const connected = connectedNetworks(tunnel);
+  const connected = new Set([...connectedNetworks(tunnel), ...writtenByHand(tunnel)]);
   for (const peer of tunnel.peers) {
     const known = situation.endpoints.get(peerKey(tunnel.name, peer.name));
     for (const resource of endpointResources(context, peer, known)) resources.push(resource);
     for (const route of peerRoutes(context, peer, connected)) resources.push(route);
   }
+  for (const resource of mobilityResources(context, guards)) resources.push(resource);
   return resources;
 }
 

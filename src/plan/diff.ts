@@ -4,6 +4,7 @@ import { isPlaceholder } from "./ids.ts";
 import { inFreeingOrder } from "./link-order.ts";
 import { ResourceIndex } from "./resource-index.ts";
 import type { LinkResource, Resource } from "./resources.ts";
+import { deviceIn } from "./sysctls.ts";
 
 export interface Step {
   readonly action: "add" | "change" | "remove";
@@ -63,7 +64,8 @@ function rank({ action, resource }: Step): number {
   const removing = action === "remove";
   switch (resource.object) {
     case "sysctl":
-      return removing ? 95 : 1;
+      // Of a device of ours once it is there, of the host before anything flows.
+      return deviceIn(resource.spec.name) === undefined ? 1 : 35;
     case "route":
       // As is what leads to an id: nexthops, listeners and devices rely on it.
       if (resource.spec.type !== "unicast" || isPlaceholder(resource.spec.destination.address))

@@ -16,13 +16,15 @@ import type {
   LongerAuthentications,
 } from "./gate.ts";
 import { peerKey } from "./ids.ts";
-import { gatePeer, localOf, plainGate, standInOf, type TunnelContext } from "./peer.ts";
+import { gatePeer, localOf, mtuOf, plainGate, standInOf, type TunnelContext } from "./peer.ts";
 import type { KnownEndpoint, Situation } from "./situation.ts";
 
 /** Protocol 1 with a key: signature (64), time (5), salt (4). */
 const KEY_PAYLOAD = 73;
 /** As far as more behind the salt verifies: wire/protocol1.ts. */
 const LONGEST_KEY_PAYLOAD = 168;
+/** The two headers without options. */
+const IP_AND_TCP = 40;
 /** One step of the time field's upper 24 bits, in seconds. */
 const EPOCH = 65_536;
 
@@ -45,6 +47,15 @@ export function gateOf(
       .filter(({ tunnel }) => !isPlain(tunnel))
       .map((context) => gateTunnel(configuration, situation, context)),
     plain: contexts.flatMap((context) => plainTunnel(configuration, situation, context)),
+    marks: contexts.flatMap(({ tunnel }) =>
+      tunnel.marks.map((mark) => ({ ...mark, tunnel: tunnel.interface })),
+    ),
+    clamps: contexts
+      .filter(({ tunnel }) => tunnel.clampMss)
+      .map((context) => ({
+        tunnel: context.tunnel.interface,
+        segment: mtuOf(context) - IP_AND_TCP,
+      })),
     foreignIpip: situation.foreignIpip,
   };
 }

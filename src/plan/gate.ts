@@ -3,6 +3,7 @@
  * has which endpoint and which inner addresses", with no word of how it is written into the kernel
  * (nf_tables today; BPF could stand beside it).
  */
+import type { MarkConfig } from "../config/model.ts";
 import type { Secret } from "../config/secret.ts";
 import type { Endpoint, IpAddress, Prefix } from "../net/address.ts";
 import type { Standing } from "./places.ts";
@@ -27,11 +28,25 @@ export interface Gate {
   readonly tunnels: readonly GateTunnel[];
   /** Tunnels without UDP. */
   readonly plain: readonly GatePlain[];
+  readonly marks: readonly GateMark[];
+  readonly clamps: readonly GateClamp[];
   /** Devices of others that take bare protocol 4 from this remote (undefined: from anyone) at this local address. */
   readonly foreignIpip: readonly {
     readonly local: IpAddress;
     readonly remote: IpAddress | undefined;
   }[];
+}
+
+/** A mark for what is forwarded, and for what is sent here. */
+export interface GateMark extends MarkConfig {
+  /** The interface whose tunnel it is for. */
+  readonly tunnel: string;
+}
+
+/** TCP through this interface has no larger segments. */
+export interface GateClamp {
+  readonly tunnel: string;
+  readonly segment: number;
 }
 
 /** Bare protocol 4 from one address, and from nobody else. */

@@ -124,6 +124,11 @@ export function localOf({ underlay, ids, tunnel }: TunnelContext): IpAddress {
   return underlay.local ?? placeholder(idOf(ids, tunnel.name));
 }
 
+export function mtuOf({ tunnel, underlay }: TunnelContext): number {
+  const overhead = IP_HEADER + (isPlain(tunnel) ? 0 : UDP_HEADER);
+  return tunnel.mtu ?? Math.min(underlay.mtu - overhead, LARGEST_MTU);
+}
+
 /** Where a device points, and what its alias says of it. */
 interface Pointing {
   /** undefined: a hub's device, which is told by each packet's next hop. */
@@ -141,14 +146,13 @@ export function tunnelLink(
 ): LinkResource {
   const { table, tunnel, underlay, fwmark } = context;
   const plain = isPlain(tunnel);
-  const overhead = IP_HEADER + (plain ? 0 : UDP_HEADER);
   return {
     object: "link",
     tunnel: tunnel.name,
     spec: {
       name: tunnel.interface,
       alias: aliasOf(table, tunnel.name, peer),
-      mtu: tunnel.mtu ?? Math.min(underlay.mtu - overhead, LARGEST_MTU),
+      mtu: mtuOf(context),
       up: true,
       ipip: {
         local: standIn ?? localOf(context),

@@ -53,9 +53,10 @@ export function keyOf(resource: Resource): string {
     case "nexthop":
       return `nexthop ${resource.spec.id}`;
     case "rule": {
-      const { priority, table, from, to } = resource.spec;
+      const { priority, table, from, to, fwmark } = resource.spec;
       const [source, destination] = [from, to].map((p) => (p === undefined ? "" : formatPrefix(p)));
-      return `rule ${priority} ${table} ${source} ${destination}`;
+      const mark = fwmark === undefined ? "" : `${fwmark.value}/${fwmark.mask}`;
+      return `rule ${priority} ${table} ${source} ${destination} ${mark}`;
     }
     case "neighbour":
       return `neighbour ${resource.spec.device} ${resource.spec.address}`;

@@ -1,4 +1,5 @@
 /** Desired state at a host where someone has taken devices of ours down. Pure. */
+import type { Link, ProxyNeighbour } from "../net/objects.ts";
 import type { Resource } from "./resources.ts";
 
 /**
@@ -31,5 +32,29 @@ export function leaveDown(desired: readonly Resource[], down: ReadonlySet<string
       default:
         return [resource];
     }
+  });
+}
+
+/**
+ * What stands on a device of somebody else waits until that is there and up; an address for which somebody
+ * else has this host answer already is his.
+ */
+export function withoutWaiting(
+  desired: readonly Resource[],
+  outside: { readonly links: readonly Link[]; readonly proxies: readonly ProxyNeighbour[] },
+): Resource[] {
+  const own = new Set(
+    desired.flatMap(({ object, spec }) => (object === "link" ? [spec.name] : [])),
+  );
+  const up = new Set(outside.links.filter((link) => link.up).map(({ name }) => name));
+  const ready = (device: string): boolean => device === "lo" || own.has(device) || up.has(device);
+  return desired.filter(({ object, spec }) => {
+    if (object === "route") return spec.device === undefined || ready(spec.device);
+    if (object !== "neighbour") return true;
+    const theirs = outside.proxies.some(
+      ({ address, device, protocol }) =>
+        address === spec.address && device === spec.device && protocol !== spec.protocol,
+    );
+    return ready(spec.device) && !theirs;
   });
 }

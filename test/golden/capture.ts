@@ -82,7 +82,7 @@ const COMMANDS: readonly (readonly [file: string, command: string])[] = [
   ["rule-add-foreign", "rule add iif d0 table 100 priority 97"],
   ["rule-show", "rule show"],
   ["rule-del", "rule del from 10.0.0.0/8 to 192.0.2.0/24 table 100 priority 98 protocol 77"],
-  ["neighbour-add-proxy", "neigh add proxy 192.0.2.77 dev d0"],
+  ["neighbour-add-proxy", "neigh add proxy 192.0.2.77 dev d0 protocol 77"],
   ["neighbour-show-proxy", "neigh show proxy"],
   ["neighbour-del-proxy", "neigh del proxy 192.0.2.77 dev d0"],
   ["nexthop-del", "nexthop del id 8"],

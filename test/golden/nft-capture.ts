@@ -23,6 +23,10 @@ const COMMANDS: readonly {
   { file: "nft-ruleset", args: ["-f", RULESET] },
   { file: "nft-list", args: ["list", "ruleset"], answers: true },
   {
+    file: "nft-clamp",
+    args: "add rule ip ipipou clamp ip protocol tcp tcp option maxseg size set rt mtu".split(" "),
+  },
+  {
     file: "nft-element-delete",
     args: "delete element ip ipipou dport-hub0 { 198.51.100.2 }".split(" "),
   },
@@ -34,6 +38,7 @@ const COMMANDS: readonly {
 
 /** So that a chain and a set are free to go. */
 const BEFORE: Readonly<Record<string, string>> = {
+  "nft-clamp": "add chain ip ipipou clamp",
   "nft-chain-delete": "flush chain ip ipipou tunnel-ipipou0",
 };
 

@@ -19,7 +19,7 @@ describe("proxy neighbours", () => {
 
   test("as ip sees them and as we read them back, without those that were learned", async () => {
     ns.run("ip", "neigh", "add", "192.0.2.5", "lladdr", "02:00:00:00:00:01", "dev", "d0");
-    const proxy = { address: ipAddress("192.0.2.77"), device: "d0" };
+    const proxy = { address: ipAddress("192.0.2.77"), device: "d0", protocol: 77 };
     await ns.route.request(newProxy(proxy, devices));
     await ns.route.request(newProxy(proxy, devices));
     const read = async () =>

@@ -67,6 +67,8 @@ function check(tunnel: TunnelConfig, paint: Paint): string {
     routes: [],
     devices: { index: () => wlan.index, name: () => wlan.name },
     listeners: [],
+    proxies: [],
+    sysctls: new Map(),
     resources: [],
     ruleset: { kind: "absent" },
   };

@@ -70,6 +70,8 @@ export function observation(over: Partial<Observation> = {}): Observation {
     addresses: [addressOn("lo", "127.0.0.1/8"), addressOn("eth0", "203.0.113.1/24")],
     routes: [route("0.0.0.0/0", "eth0", { gateway: ipAddress("203.0.113.254") })],
     listeners: [],
+    proxies: [],
+    sysctls: new Map(),
     resources: [],
     ruleset: { kind: "absent" },
     ...over,

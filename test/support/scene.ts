@@ -69,6 +69,7 @@ export class ExplainedHost {
       ids: assignIds(configuration),
       observation: {
         ...{ devices: devices(), links, addresses, routes, listeners, resources },
+        ...{ proxies: [], sysctls: new Map<string, string>() },
         ruleset: noGate ? { kind: "absent" } : ours(objects),
       },
       limits: limits(options.limited ?? []),

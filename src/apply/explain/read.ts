@@ -16,7 +16,7 @@ export async function readScene(
   configuration: Configuration,
 ): Promise<Scene | undefined> {
   const { table } = configuration;
-  const observation = await observe(sockets, table, false);
+  const observation = await observe(sockets, table, { whole: false, sysctls: [] });
   const { ruleset } = observation;
   if (ruleset.kind === "hidden") return undefined;
   const objects = ruleset.kind === "ours" ? ruleset.objects : [];

@@ -56,6 +56,7 @@ export const bare = {
 export const authenticationEpoch = transport(8 + 64, 3);
 
 export const PROTOCOL_IPIP = 4;
+export const PROTOCOL_TCP = 6;
 export const PROTOCOL_UDP = 17;
 /** Of `ip.fragment`: more fragments follow, or this one is not the first. */
 const FRAGMENT_MASK = 0x3fff;
@@ -145,6 +146,9 @@ export const isLaterFragment: readonly Expression[] = masked(
   hexOf(0, 2),
   "neq",
 );
+
+/** Of a TCP header: SYN and not RST. */
+export const tcp = { isOpening: masked(transport(13, 1), hexOf(6, 1), hexOf(2, 1)) } as const;
 
 export const protocolIs = (protocol: number): Expression[] => is(ip.protocol, hexOf(protocol, 1));
 

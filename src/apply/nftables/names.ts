@@ -43,6 +43,13 @@ export const TRANSLATE = "translate";
 export const STAND_INS = "stand-ins";
 /** Map: outer source and destination → the chain of a tunnel without UDP. */
 export const PLAIN = "plain";
+/** Marks of what comes in and goes on, and of what is sent here. */
+export const MARK_FORWARDED = "mark-forwarded";
+export const MARK_LOCAL = "mark-local";
+/** Set: addresses and ports of our tunnels' own packets. */
+export const OUTER = "outer";
+/** TCP's segment size. */
+export const CLAMP = "clamp";
 
 /** Chain of a local address and a port for heartbeats. */
 export const heartbeatChain = (local: IpAddress, port: number): string =>
@@ -134,6 +141,10 @@ export function tunnelOf(name: string): string | null {
   if (PER_TUNNEL.has(start)) return fromName(name.slice(start.length));
   return inPeerChain(name)?.tunnel ?? null;
 }
+
+/** Remembers what a kernel parameter was. */
+export const sysctlChain = (name: string): string =>
+  `sysctl-${name.split("/").map(toName).join(".")}`;
 
 function toName(name: string): string {
   if (/^[A-Za-z0-9_.-]*$/.test(name)) return name;

@@ -3,6 +3,7 @@ import { NFPROTO_IPV4 } from "../../kernel/nftables/constants.ts";
 import type { NftObject, TableName } from "../../kernel/nftables/objects.ts";
 import type { Gate, GateTunnel } from "../../plan/gate.ts";
 import { hostElement, peerObjects } from "./elements.ts";
+import { forwardingObjects } from "./forwarding.ts";
 import { OWNER_COMMENT } from "./names.ts";
 import { plainObjects } from "./plain.ts";
 import { clockChains, receivingObjects, SharedRules, tunnelChains } from "./receive.ts";
@@ -22,6 +23,7 @@ export function ruleset(gate: Gate): NftObject[] {
     { kind: "table", name: gate.table, comment: OWNER_COMMENT },
     ...receivingObjects(gate),
     ...sendingObjects(gate),
+    ...forwardingObjects(gate),
   ];
   for (const tunnel of gate.plain) objects.push(...plainObjects(tunnel));
   const shared = new SharedRules(gate);

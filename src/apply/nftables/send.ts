@@ -67,12 +67,19 @@ export function sendingObjects(gate: Gate): NftObject[] {
           return verdictElement(HUBS, key, fromHub(tunnel.name));
         }),
       ];
-  return [...map, base, ...senders.flatMap(sendingChains)];
+  return [
+    ...map,
+    base,
+    ...senders.flatMap((tunnel) => sendingChains(tunnel, gate.marks.length > 0)),
+  ];
 }
 
-function sendingChains(tunnel: GateTunnel): Chain[] {
+/** @param marked The host's packets have marks of their own. */
+function sendingChains(tunnel: GateTunnel, marked: boolean): Chain[] {
   if (tunnel.form === "direct") {
-    return [chain(fromHub(tunnel.name), [rule(letOut(tunnel, tunnel.standIn !== undefined))])];
+    return [
+      chain(fromHub(tunnel.name), [rule(letOut(tunnel, tunnel.standIn !== undefined, marked))]),
+    ];
   }
   const port = writePort(tunnel);
   const real = [...fromMap(realMap(tunnel.name), DESTINATION), writeAddress(ip.destination, 0)];
@@ -83,14 +90,14 @@ function sendingChains(tunnel: GateTunnel): Chain[] {
   // A destination without an element is a peer that has no proof now: nothing leaves for it.
   return [
     chain(toIds(tunnel.name), [
-      ...beats([...real, ...letOut(tunnel, true)]),
-      rule(port, real, letOut(tunnel, true)),
+      ...beats([...real, ...letOut(tunnel, true, marked)]),
+      rule(port, real, letOut(tunnel, true, marked)),
       rule(drop),
     ]),
     chain(fromHub(tunnel.name), [
       rule(isId, goTo(toIds(tunnel.name))),
-      ...beats(letOut(tunnel, tunnel.standIn !== undefined)),
-      rule(port, letOut(tunnel, tunnel.standIn !== undefined)),
+      ...beats(letOut(tunnel, tunnel.standIn !== undefined, marked)),
+      rule(port, letOut(tunnel, tunnel.standIn !== undefined, marked)),
       rule(drop),
     ]),
   ];
@@ -100,14 +107,14 @@ function sendingChains(tunnel: GateTunnel): Chain[] {
  * @param rerouted An address is written, so the packet is routed anew, by the mark that it carries itself:
  *   the device's has served its turn.
  */
-function letOut(tunnel: GateTunnel, rerouted: boolean): Expression[] {
+function letOut(tunnel: GateTunnel, rerouted: boolean, marked: boolean): Expression[] {
   const { standIn, local, mark, conntrack } = tunnel;
   const expressions: Expression[] = [];
   if (standIn !== undefined) {
     expressions.push({ kind: "data", to: 0, value: hexAddress(local) });
     expressions.push(writeAddress(ip.source, 0));
   }
-  if (rerouted && mark !== 0) {
+  if (rerouted && (mark !== 0 || marked)) {
     expressions.push({ kind: "data", to: 0, value: hexHost(mark) });
     expressions.push({ kind: "meta-write", key: NFT_META_MARK, from: 0 });
   }

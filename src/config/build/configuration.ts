@@ -6,6 +6,7 @@ import type { Configuration, TunnelConfig } from "../model.ts";
 import { formatName, type Problems } from "../problems.ts";
 import type { FilePart } from "../schema.ts";
 import { checkHeartbeats } from "./heartbeat.ts";
+import { checkShared } from "./mobility.ts";
 import { buildTunnel } from "./tunnel.ts";
 
 /** unix(7): sun_path has 108 bytes with its final zero. */
@@ -20,6 +21,7 @@ export function buildConfiguration(part: FilePart, problems: Problems): Configur
   );
   checkTunnels(tunnels, problems);
   checkHeartbeats(tunnels, problems);
+  checkShared(tunnels, problems);
   const control = part.control ?? "/run/ipipoud/control.sock";
   if (Buffer.byteLength(control) > longestSocketPath) {
     const what = `a path of ${Buffer.byteLength(control)} bytes, a socket's has at most ${longestSocketPath}`;

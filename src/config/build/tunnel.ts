@@ -7,6 +7,7 @@ import { checkInterfaceName } from "../schema/scalars.ts";
 import type { TunnelPart } from "../schema/tunnel.ts";
 import type { Path } from "../source/document.ts";
 import { buildDirectory } from "./directory.ts";
+import { mobilityOf } from "./mobility.ts";
 import { buildPeer } from "./peer.ts";
 import { checkPlainTunnel } from "./plain.ts";
 import { hasSecret, takeSecret } from "./secrets.ts";
@@ -23,6 +24,7 @@ export function buildTunnel(name: string, part: TunnelPart, problems: Problems):
   if (plain) checkPlainTunnel(part, path, problems);
   const peers = buildPeers(part, path, problems);
   const interfaceName = part.interface ?? name;
+  const hub = part.directory !== undefined || peers.length > 1;
   const nameComplaint = part.interface === undefined ? checkInterfaceName(name) : undefined;
   if (nameComplaint !== undefined) {
     const mend = "rename the tunnel, or add `interface` with 1 to 15 printable characters";
@@ -49,6 +51,7 @@ export function buildTunnel(name: string, part: TunnelPart, problems: Problems):
     pathMtuDiscovery: pathMtuDiscoveryOf(part, path, problems),
     listen,
     fwmark: part.fwmark,
+    ...mobilityOf(part, { path, interfaceName, peers, hub, problems }),
     peers,
     directory: buildDirectory(part.directory, [...path, "directory"], problems),
   });

@@ -109,15 +109,6 @@ export function path() {
   );
 }
 
-/** A key of the product whose work is not there yet: an error, never ignored. */
-export function notYet(name: string, description: string) {
-  const message = new Complaint(`\`${name}\` is not supported yet by this version`, "remove it");
-  return z
-    .never({ error: () => message.encode() })
-    .optional()
-    .describe(`Not supported yet by this version. ${description}`);
-}
-
 /** What a mapping says when it is none. */
 export function wantMapping(mend: string): { error: (issue: { input?: unknown }) => string } {
   const message = new Complaint("not a mapping", mend).encode();

@@ -15,7 +15,7 @@ import {
   parsePrefix,
 } from "../../net/address.ts";
 import { Complaint } from "../complaint.ts";
-import type { InnerAddress, Listen } from "../model.ts";
+import type { InnerAddress, Listen, Mark, Ports } from "../model.ts";
 
 const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 
@@ -47,6 +47,59 @@ export function readMark(text: string): number | Complaint {
   return value <= 0xffffffff
     ? value
     : new Complaint("not a mark", "write 1 or 0x1, at most 0xffffffff");
+}
+
+/** `1`, `0x1/0xff` */
+export function readMaskedMark(text: string): Mark | Complaint {
+  const [valueText = "", maskText, more] = text.split("/");
+  const value = readMark(valueText);
+  const mask = maskText === undefined ? 0xffff_ffff : readMark(maskText);
+  if (more !== undefined || value instanceof Complaint || mask instanceof Complaint) {
+    return new Complaint("not a mark", "write 1 or 0x1/0xff, at most 0xffffffff");
+  }
+  if (mask === 0 || (value & ~mask) >>> 0 !== 0) {
+    return new Complaint("a mark with bits outside its mask", "write 0x1/0xff, or no mask");
+  }
+  return Object.freeze({ value, mask });
+}
+
+/** Number of a routing table; `local` is the kernel's own. */
+export function readTable(text: string): number | Complaint {
+  if (text === "main") return 254;
+  const value = /^[0-9]{1,10}$/.test(text) ? Number(text) : 0;
+  return value >= 1 && value <= 0xffff_ffff && value !== 255
+    ? value
+    : new Complaint("not a routing table", "write main, or a number but 0 and 255");
+}
+
+/** A network, or `default`. */
+export function readDestination(text: string): Prefix | Complaint {
+  return text === "default" ? everything : readPrefix(text);
+}
+
+/** `25`, `1000-2000` */
+export function readPorts(text: string): Ports | Complaint {
+  const [, one = "", other = one] = /^([0-9]+)(?:-([0-9]+))?$/.exec(text) ?? [];
+  const [first, last] = [readPort(one), readPort(other)];
+  if (first instanceof Complaint || last instanceof Complaint) {
+    return new Complaint("not a port", "write 25, or 1000-2000; ports are 1 to 65535");
+  }
+  return first <= last
+    ? Object.freeze({ first, last })
+    : new Complaint("the last port before the first", "write the smaller one first");
+}
+
+/** Of those that people name; the others have their numbers (IANA, "Protocol Numbers"). */
+const protocols: Readonly<Record<string, number>> = {
+  ...{ icmp: 1, igmp: 2, ipip: 4, tcp: 6, udp: 17, gre: 47, esp: 50, ah: 51, ospf: 89, sctp: 132 },
+};
+
+export function readProtocol(text: string): number | Complaint {
+  if (Object.hasOwn(protocols, text)) return protocols[text] ?? 0;
+  const value = /^[0-9]{1,3}$/.test(text) ? Number(text) : 256;
+  return value >= 1 && value <= 255
+    ? value
+    : new Complaint("not a protocol", `write ${Object.keys(protocols).join(", ")} or a number`);
 }
 
 export const wantTos = "write inherit, or 0 to 0xfc without the lowest two bits, which are ECN's";
@@ -88,6 +141,7 @@ export function readUnicast(text: string): IpAddress | Complaint {
 }
 
 const unspecified = ipAddress("0.0.0.0");
+const everything: Prefix = Object.freeze({ address: unspecified, length: 0 });
 const multicast: Prefix = { address: ipAddress("224.0.0.0"), length: 4 };
 /** Placeholders for peers without an endpoint; routed by Linux and used by nobody. */
 const classE: Prefix = { address: ipAddress("240.0.0.0"), length: 4 };

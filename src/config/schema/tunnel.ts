@@ -7,7 +7,6 @@ import {
   flag,
   integer,
   list,
-  notYet,
   numberOrText,
   path,
   secretText,
@@ -15,6 +14,7 @@ import {
   wantMapping,
   written,
 } from "./leaf.ts";
+import { mobilityShape } from "./mobility.ts";
 import { peerSchema, peerShape, protocol } from "./peer.ts";
 import { mappingReader, readBy, recordReader, refused } from "./quick.ts";
 import {
@@ -131,12 +131,7 @@ export const tunnelShape = {
   )
     .optional()
     .describe("The peers by name; at least one."),
-  routes: notYet("routes", "Routes beside those of allowedIPs."),
-  rules: notYet("rules", "Policy rules."),
-  marks: notYet("marks", "Packet marks."),
-  proxyArp: notYet("proxyArp", "Proxy neighbours."),
-  forwarding: notYet("forwarding", "IP forwarding."),
-  clampMss: notYet("clampMss", "MSS clamp."),
+  ...mobilityShape,
   directory: directory()
     .optional()
     .describe(

@@ -234,6 +234,24 @@ export const NFTA_TPROXY_FAMILY = 1;
 export const NFTA_TPROXY_REG_ADDR = 2;
 export const NFTA_TPROXY_REG_PORT = 3;
 
+export const NFT_EXTHDR_OP_TCPOPT = 1;
+export const NFTA_EXTHDR_TYPE = 2;
+export const NFTA_EXTHDR_OFFSET = 3;
+export const NFTA_EXTHDR_LEN = 4;
+export const NFTA_EXTHDR_OP = 6;
+export const NFTA_EXTHDR_SREG = 7;
+
+export const NFT_RT_TCPMSS = 3;
+export const NFTA_RT_DREG = 1;
+export const NFTA_RT_KEY = 2;
+
+export const NFT_BYTEORDER_HTON = 1;
+export const NFTA_BYTEORDER_SREG = 1;
+export const NFTA_BYTEORDER_DREG = 2;
+export const NFTA_BYTEORDER_OP = 3;
+export const NFTA_BYTEORDER_LEN = 4;
+export const NFTA_BYTEORDER_SIZE = 5;
+
 /** nftables include/datatype.h: how `nft` prints a key. */
 export const TYPE_INVALID = 0;
 export const TYPE_VERDICT = 1;

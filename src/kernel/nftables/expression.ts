@@ -9,11 +9,13 @@ import {
 } from "../../netlink/attributes.ts";
 import { NFTA_LIST_ELEM } from "./constants.ts";
 import { type Bitwise, bitwise } from "./expressions/bitwise.ts";
+import { type Byteorder, byteorder } from "./expressions/byteorder.ts";
 import { type Cmp, cmp } from "./expressions/cmp.ts";
 import type { ExpressionCodec } from "./expressions/codec.ts";
 import { counter } from "./expressions/counter.ts";
 import { type Ct, ct } from "./expressions/ct.ts";
 import { type Dynset, dynset } from "./expressions/dynset.ts";
+import { exthdr, type TcpOptionWrite } from "./expressions/exthdr.ts";
 import { type Hash, hash } from "./expressions/hash.ts";
 import { type ImmediateData, type ImmediateVerdict, immediate } from "./expressions/immediate.ts";
 import { limit } from "./expressions/limit.ts";
@@ -23,6 +25,7 @@ import { type Notrack, notrack } from "./expressions/notrack.ts";
 import { type PayloadLoad, type PayloadWrite, payload } from "./expressions/payload.ts";
 import { type Queue, queue } from "./expressions/queue.ts";
 import { type Range, range } from "./expressions/range.ts";
+import { type Rt, rt } from "./expressions/rt.ts";
 import { EXPRESSION, EXPRESSION_VALUES, type StatefulExpression } from "./expressions/stateful.ts";
 import { type Tproxy, tproxy } from "./expressions/tproxy.ts";
 import { required } from "./required.ts";
@@ -35,6 +38,7 @@ export interface UnknownExpression {
 
 export type KnownExpression =
   | Bitwise
+  | Byteorder
   | Cmp
   | Ct
   | Dynset
@@ -49,7 +53,9 @@ export type KnownExpression =
   | PayloadWrite
   | Queue
   | Range
+  | Rt
   | StatefulExpression
+  | TcpOptionWrite
   | Tproxy;
 
 export type Expression = KnownExpression | UnknownExpression;
@@ -61,6 +67,7 @@ type Codecs = {
 /** An expression that shares its kernel name with another has the codec of both. */
 const CODECS = {
   bitwise,
+  byteorder,
   cmp,
   counter,
   ct,
@@ -76,6 +83,8 @@ const CODECS = {
   "payload-write": payload,
   queue,
   range,
+  rt,
+  "tcp-option-write": exthdr,
   tproxy,
   verdict: immediate,
 } as unknown as Codecs;

@@ -35,6 +35,8 @@ function observed(config: Configuration, ends: Record<string, KnownEndpoint>): O
     addresses: [],
     routes: [],
     listeners: [],
+    proxies: [],
+    sysctls: new Map(),
     resources,
     ruleset: {
       kind: "ours",

@@ -40,6 +40,7 @@ function desired(of: ReadonlyMap<string, string>, before: TunnelConfig = fleet) 
 function observed({ resources, gate }: Desired): Observation {
   return {
     ...{ links: [], addresses: [], routes: [], listeners: [], resources },
+    ...{ proxies: [], sysctls: new Map<string, string>() },
     devices: { index: () => undefined, name: () => undefined },
     ruleset: { kind: "ours", objects: ruleset(gate), proofs: [], destinations: [], doors: [] },
   };

@@ -18,6 +18,7 @@ function found(allowedIPs: readonly string[], endpoint?: string): string[] {
   ]);
   const observation = {
     ...{ devices: devices(), links: [], addresses: [], routes: [], listeners: [], resources: [] },
+    ...{ proxies: [], sysctls: new Map<string, string>() },
     ruleset: { kind: "absent" } as const,
   };
   const endpoints = endpoint === undefined ? {} : { "t/hub": known(endpoint) };

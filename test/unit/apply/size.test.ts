@@ -85,7 +85,10 @@ async function roamBeside(count: number): Promise<Counted> {
   };
   const now = situation(config);
   const applier = new KernelApplier(sockets, config, ids);
-  const nothing = { links: [], addresses: [], routes: [], listeners: [], resources: [] };
+  const nothing = {
+    ...{ links: [], addresses: [], routes: [], listeners: [], resources: [] },
+    ...{ proxies: [], sysctls: new Map<string, string>() },
+  };
   await applier.start(now, {
     ...nothing,
     devices: { index: () => undefined, name: () => undefined },

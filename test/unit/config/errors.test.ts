@@ -317,15 +317,6 @@ describe("keys", () => {
       "a.yaml:6:7: not a name (tunnels.t.peers): 1 to 128 characters, no / and no control character",
     ],
   ]);
-
-  it("says of each key whose work is not there yet that it is so", () => {
-    const ofTunnel = ["routes", "rules", "marks", "proxyArp", "forwarding", "clampMss"];
-    for (const key of ofTunnel) {
-      assert.deepEqual(complaints({ "a.yaml": tunnel(`${key}: x`) }), [
-        `a.yaml:3:5: \`${key}\` is not supported yet by this version (tunnels.t.${key}): remove it`,
-      ]);
-    }
-  });
 });
 
 describe("values", () => {

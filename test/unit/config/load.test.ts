@@ -89,6 +89,7 @@ tunnels:
       listen: { address: undefined, port: 10000, device: undefined },
       fwmark: undefined,
       directory: undefined,
+      ...{ routes: [], rules: [], marks: [], proxyArp: [], forwarding: false, clampMss: false },
     });
     const [peer] = peers;
     assert.ok(peer);

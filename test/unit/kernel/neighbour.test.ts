@@ -14,7 +14,7 @@ import { assertSameAs, golden } from "../../support/golden.ts";
 
 const known = devices({ d0: 10 });
 const header = 12;
-const proxy = { address: ipAddress("192.0.2.77"), device: "d0" };
+const proxy = { address: ipAddress("192.0.2.77"), device: "d0", protocol: 77 };
 
 test("adding and deleting is what ip sends", () => {
   assertSameAs("neighbour-add-proxy", newProxy(proxy, known), { header });

@@ -116,6 +116,8 @@ const nothing: Observation = {
   addresses: [],
   routes: [],
   listeners: undefined,
+  proxies: [],
+  sysctls: new Map(),
   resources: [],
   ruleset: { kind: "absent" },
 };

@@ -11,8 +11,8 @@ import {
 } from "../../../net/address.ts";
 import { exitCode } from "../../../net/failure.ts";
 import type { Route } from "../../../net/objects.ts";
+import type { Desired } from "../../../plan/desired.ts";
 import { isOurProtocol } from "../../../plan/ownership.ts";
-import type { Resource } from "../../../plan/resources.ts";
 import { type Finding, hindrance, listed, warning } from "../../finding.ts";
 import type { Judged } from "../judged.ts";
 import { IP_FORWARD } from "../sysctls.ts";
@@ -94,7 +94,7 @@ function lies(inner: Prefix, outer: Prefix): boolean {
 
 /** Peers with networks behind them, of several: what is for one from another has to be forwarded. */
 export function forwardingFindings({ configuration, desired, facts }: Judged): Finding[] {
-  if (facts.sysctls.get(IP_FORWARD) !== "0" || desired.resources.some(forwards)) return [];
+  if (facts.sysctls.get(IP_FORWARD) !== "0" || forwards(desired)) return [];
   return configuration.tunnels.flatMap(({ name, peers }): Finding[] => {
     const behind = peers.filter(hasNetwork);
     if (peers.length < 2 || behind.length === 0) return [];
@@ -107,8 +107,8 @@ export function forwardingFindings({ configuration, desired, facts }: Judged): F
 }
 
 /** A start turns it on. */
-function forwards({ object, spec }: Resource): boolean {
-  return object === "sysctl" && spec.name === IP_FORWARD && spec.value === "1";
+function forwards({ sysctls }: Desired): boolean {
+  return sysctls.some(({ name, value }) => name === IP_FORWARD && value === "1");
 }
 
 function hasNetwork({ role, allowedIPs }: PeerConfig): boolean {

@@ -3,6 +3,7 @@ import type { TunnelConfig } from "../../../config/model.ts";
 import { exitCode } from "../../../net/failure.ts";
 import { isPlain } from "../../../plan/form.ts";
 import { peerKey } from "../../../plan/ids.ts";
+import { deviceIn } from "../../../plan/sysctls.ts";
 import { defaultRoute } from "../../../plan/underlay.ts";
 import { type Finding, hindrance, listed, note, warning } from "../../finding.ts";
 import type { Way } from "../facts.ts";
@@ -109,7 +110,9 @@ function outerFilter(tunnel: TunnelConfig, judged: Judged): Finding[] {
 }
 
 /** What comes out of the tunnel: addresses that no route leads back to by it. */
-function innerFilter(tunnel: TunnelConfig, { facts }: Judged): Finding[] {
+function innerFilter(tunnel: TunnelConfig, { facts, desired }: Judged): Finding[] {
+  // A start makes it loose.
+  if (desired.sysctls.some(({ name }) => deviceIn(name) === tunnel.interface)) return [];
   const open = tunnel.peers.some(({ allowedIPs }) => allowedIPs === undefined);
   if (!open || !filtersStrictly(facts.sysctls, tunnel.interface)) return [];
   const what = `tunnel ${tunnel.name}: rp_filter is strict on ${tunnel.interface}, and without allowedIPs no routes are made: only inner addresses that you route there get in`;

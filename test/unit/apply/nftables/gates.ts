@@ -64,6 +64,8 @@ export function gate(tunnels: readonly GateTunnel[], of: Partial<Gate> = {}): Ga
     epochs: [0x6920],
     tunnels,
     plain: [],
+    marks: [],
+    clamps: [],
     foreignIpip: [],
     ...of,
   };

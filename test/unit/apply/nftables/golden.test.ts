@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { describe as describeObject } from "../../../../src/apply/nftables/describe.ts";
 import { diffRuleset } from "../../../../src/apply/nftables/diff.ts";
+import { PROTOCOL_TCP, protocolIs } from "../../../../src/apply/nftables/fields.ts";
 import { observeRuleset } from "../../../../src/apply/nftables/observe.ts";
 import { batches } from "../../../../src/apply/nftables/requests.ts";
 import { ruleset } from "../../../../src/apply/nftables/ruleset.ts";
@@ -18,10 +19,12 @@ import {
   NFT_MSG_NEWSET,
   NFT_MSG_NEWSETELEM,
   NFT_MSG_NEWTABLE,
+  NFT_RT_TCPMSS,
 } from "../../../../src/kernel/nftables/constants.ts";
 import { deleteElements } from "../../../../src/kernel/nftables/element.ts";
+import type { Expression } from "../../../../src/kernel/nftables/expression.ts";
 import { batchBegin, batchEnd, messageType } from "../../../../src/kernel/nftables/message.ts";
-import { flushChain } from "../../../../src/kernel/nftables/rule.ts";
+import { decodeRule, flushChain, newRule } from "../../../../src/kernel/nftables/rule.ts";
 import { deleteSet } from "../../../../src/kernel/nftables/set.ts";
 import { deleteTable } from "../../../../src/kernel/nftables/table.ts";
 import { walk } from "../../../../src/netlink/attributes.ts";
@@ -160,6 +163,21 @@ describe("what nft sends", () => {
     same("nft-chain-delete", deleteChain(TABLE, "auth-ipipou0"));
     same("nft-set-delete", deleteSet(TABLE, "endpoints-ipipou0"));
     same("nft-table-delete", deleteTable(TABLE));
+  });
+
+  test("for TCP's segment size", () => {
+    const expressions: Expression[] = [
+      ...protocolIs(PROTOCOL_TCP),
+      { kind: "rt", key: NFT_RT_TCPMSS, to: 0 },
+      { kind: "byteorder", from: 0, to: 0, size: 2 },
+      { kind: "tcp-option-write", option: 2, offset: 2, length: 2, from: 0 },
+    ];
+    const request = newRule(TABLE, "clamp", { expressions, comment: undefined });
+    const sent = golden("nft-clamp").filter(({ type }) => type === request.type);
+    assert.deepEqual(sent.map(comparable), [comparable(asMessage(request))]);
+    const [message] = sent;
+    assert.ok(message);
+    assert.deepEqual(decodeRule(TABLE, message)?.rule.expressions, expressions);
   });
 });
 

@@ -1,6 +1,12 @@
 /** What stands in the way of a start, or is worth a word, found by looking at what a start looks at. Pure. */
-import type { Configuration } from "../config/model.ts";
-import { contains, formatEndpoint, formatPrefix } from "../net/address.ts";
+import type { Configuration, PeerConfig } from "../config/model.ts";
+import {
+  formatEndpoint,
+  formatPrefix,
+  type IpAddress,
+  networkOf,
+  type Prefix,
+} from "../net/address.ts";
 import { exitCode } from "../net/failure.ts";
 import { isPlain, translatedTunnels } from "../plan/form.ts";
 import { peerKey } from "../plan/ids.ts";
@@ -170,18 +176,39 @@ function listenFindings(
 /** Outer packets that would go into their own tunnel; `0.0.0.0/0` alone has rules that keep them out. */
 function loopFindings(configuration: Configuration, { endpoints }: Situation): Finding[] {
   return configuration.tunnels.flatMap(({ name, peers }) => {
-    const prefixes = peers
-      .flatMap(({ allowedIPs }) => allowedIPs ?? [])
-      .filter(({ length }) => length > 0);
+    const networks = new Networks(peers);
     return peers.flatMap((peer) => {
       const outer = endpoints.get(peerKey(name, peer.name))?.endpoint.address;
-      const around = prefixes.find((prefix) => outer !== undefined && contains(prefix, outer));
+      const around = outer && networks.around(outer);
       if (outer === undefined || around === undefined) return [];
       const message = `tunnel ${name}: the allowedIPs ${formatPrefix(around)} contain ${outer}, where ${peer.name} is reached: without a narrower route outside, what goes there loops`;
       const mend = "write 0.0.0.0/0 for everything, or leave that address out";
       return [warning("outer-loop", message, mend)];
     });
   });
+}
+
+/** The allowedIPs of a tunnel by their length: there are 32, whatever number of peers. */
+class Networks {
+  readonly #byLength = new Map<number, Set<string>>();
+
+  constructor(peers: readonly PeerConfig[]) {
+    for (const { allowedIPs } of peers) {
+      for (const prefix of allowedIPs ?? []) {
+        if (prefix.length === 0) continue;
+        const same = this.#byLength.get(prefix.length) ?? new Set();
+        this.#byLength.set(prefix.length, same.add(networkOf(prefix).address));
+      }
+    }
+  }
+
+  around(address: IpAddress): Prefix | undefined {
+    for (const [length, networks] of this.#byLength) {
+      const network = networkOf({ address, length });
+      if (networks.has(network.address)) return network;
+    }
+    return undefined;
+  }
 }
 
 /** What is legal and mostly forgotten. */

@@ -35,3 +35,20 @@ test("outer packets that would go into their own tunnel", () => {
   assert.equal(loops(["0.0.0.0/0", "198.0.0.0/8"], "198.51.100.1:1"), true);
   assert.equal(loops(["0.0.0.0/1", "128.0.0.0/1"]), false, "not known yet");
 });
+
+test("a hub of many peers is looked through once, not once for each of them", () => {
+  const many = Array.from({ length: 20_000 }, (_, i) =>
+    dialled(`p${i}`, { allowedIPs: [prefix(`10.${i >> 8}.${i & 255}.1/32`)] }),
+  );
+  const config = configuration([tunnel("t", many)]);
+  const endpoints = Object.fromEntries(many.map(({ name }) => [`t/${name}`, known("192.0.2.1:1")]));
+  const situated = situation(config, endpoints);
+  const observation = {
+    ...{ devices: devices(), links: [], addresses: [], routes: [], listeners: [], resources: [] },
+    ruleset: { kind: "absent" } as const,
+  };
+  const since = process.cpuUsage();
+  findingsOf(config, observation, situated);
+  const { user } = process.cpuUsage(since);
+  assert.ok(user < 2_000_000, `${user} µs of CPU`);
+});

@@ -75,7 +75,7 @@ describe("a fleet from a URL", () => {
     assert.deepEqual(await peers(), []);
     assert.match(await one.run("ip", "link", "show", "fleet"), /[<,]UP[,>]/);
     await web.answer(200, hosts());
-    await daemon.logs(/changed .*1 node/);
+    await daemon.logs(/changed .*2 nodes now/);
     await eventually(() => one.reaches("192.168.100.2", 1));
     assert.ok(await old.reaches("192.168.100.1", 5));
   });

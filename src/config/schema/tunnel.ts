@@ -109,7 +109,7 @@ export const tunnelShape = {
   )
     .optional()
     .describe(
-      "[ADDRESS][:PORT][@DEVICE]: outer address, port and device. Default port 10000, or a free one for a tunnel that only dials; neither address nor device: the device of the default route.",
+      "[ADDRESS][:PORT][@DEVICE]: outer address, port and device. Default port 10000, 7777 for one with a directory, or a free one for a tunnel that only dials; neither address nor device: the device of the default route.",
     ),
   fwmark: numberOrText(
     integer(0, 0xffffffff),
@@ -130,7 +130,7 @@ export const tunnelShape = {
     recordReader(nameSchema, mappingReader(peerShape)),
   )
     .optional()
-    .describe("The peers by name; at least one."),
+    .describe("The peers by name; at least one, where there is no directory."),
   ...mobilityShape,
   directory: directory()
     .optional()

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { projectRoot } from "../lab/paths.ts";
 import { laptopOfReadme } from "./readme.ts";
 import { session } from "./session.ts";
-import { mark, terminalPicture } from "./terminal.ts";
+import { terminalPicture } from "./terminal.ts";
 
-const picture = terminalPicture(session(laptopOfReadme(), mark));
+const picture = terminalPicture(session(laptopOfReadme()));
 writeFileSync(join(projectRoot, "docs/terminal.svg"), picture);

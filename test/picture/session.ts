@@ -6,6 +6,7 @@ import { plannedSteps } from "../../src/apply/change.ts";
 import { compare } from "../../src/apply/compare.ts";
 import type { Observation } from "../../src/apply/observation.ts";
 import { type CheckResult, renderCheck } from "../../src/cli/check-text.ts";
+import { plain } from "../../src/cli/paint.ts";
 import { renderStatus } from "../../src/cli/status.ts";
 import type { TunnelConfig } from "../../src/config/model.ts";
 import { createLog } from "../../src/daemon/log.ts";
@@ -37,14 +38,10 @@ const wlan: Link = {
   statistics: undefined,
 };
 
-/** As `renderCheck` may be called with colours or without. */
-type Paint = (color: string, text: string) => string;
-
-/** @param paint What colours become, where there are any. */
-export function session(tunnel: TunnelConfig, paint: Paint): string {
+export function session(tunnel: TunnelConfig): string {
   return [
     "$ ipipoud --check | grep -v nftables",
-    check(tunnel, paint)
+    check(tunnel)
       .split("\n")
       .filter((line) => !line.includes("nftables"))
       .join("\n"),
@@ -55,7 +52,7 @@ export function session(tunnel: TunnelConfig, paint: Paint): string {
   ].join("\n");
 }
 
-function check(tunnel: TunnelConfig, paint: Paint): string {
+function check(tunnel: TunnelConfig): string {
   const observation: Observation = {
     links: [wlan],
     addresses: [
@@ -87,7 +84,8 @@ function check(tunnel: TunnelConfig, paint: Paint): string {
   };
   const change = compare(desiredState(whole, situation, ids), observation, { raise: true });
   const result: CheckResult = { ok: true, steps: plannedSteps(change), findings: [] };
-  return (renderCheck as (result: CheckResult, paint: Paint) => string)(result, paint);
+  // As in a pipe.
+  return renderCheck(result, plain);
 }
 
 function start(tunnel: TunnelConfig): string {

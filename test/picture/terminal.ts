@@ -5,29 +5,10 @@ const WIDTH = 8.4;
 const MARGIN = 16;
 const BAR = 34;
 
-const COLORS: Readonly<Record<string, string>> = {
-  green: "#8bd49c",
-  yellow: "#ebbf83",
-  red: "#e27e8d",
-  cyan: "#70e1e8",
-  dim: "#8095b0",
-};
-
-/** Text of this colour, for {@link terminalPicture}. */
-export function mark(color: string, text: string): string {
-  return `\u0001${color}\u0002${text}\u0003`;
-}
-
-/** What is there to read, without colours. */
-export function textOf(session: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: marks of our own
-  return session.replace(/\u0001\w+\u0002|\u0003/g, "");
-}
-
 /** @param session Lines; those that begin with `$ ` are what somebody typed. */
 export function terminalPicture(session: string): string {
   const lines = session.trimEnd().split("\n");
-  const columns = Math.max(...lines.map((line) => textOf(line).length));
+  const columns = Math.max(...lines.map((line) => line.length));
   const width = Math.ceil(columns * WIDTH + 2 * MARGIN);
   const height = lines.length * LINE + BAR + MARGIN;
   const dots = ["#e27e8d", "#ebbf83", "#8bd49c"].map(
@@ -51,14 +32,9 @@ ${texts.join("\n")}
 function spans(line: string): string {
   const typed = /^\$ (.*)$/.exec(line);
   if (typed !== null) {
-    return `<tspan fill="${COLORS["green"]}">$</tspan> <tspan font-weight="bold">${escaped(typed[1] ?? "")}</tspan>`;
+    return `<tspan fill="#8bd49c">$</tspan> <tspan font-weight="bold">${escaped(typed[1] ?? "")}</tspan>`;
   }
-  return (
-    escaped(line)
-      .replaceAll("\u0003", "</tspan>")
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: marks of our own
-      .replace(/\u0001(\w+)\u0002/g, (_, color: string) => `<tspan fill="${COLORS[color]}">`)
-  );
+  return escaped(line);
 }
 
 function escaped(text: string): string {

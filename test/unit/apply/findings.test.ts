@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { findingsOf } from "../../../src/apply/findings.ts";
+import type { Observation } from "../../../src/apply/observation.ts";
 import {
   configuration,
   dialled,
@@ -11,18 +12,19 @@ import {
 } from "../../support/configuration.ts";
 import { devices } from "../../support/devices.ts";
 
+const nothing: Observation = {
+  ...{ devices: devices(), links: [], addresses: [], routes: [], listeners: [], resources: [] },
+  ...{ proxies: [], sysctls: new Map() },
+  ruleset: { kind: "absent" },
+};
+
 /** Codes of what is found on a host that has nothing. */
 function found(allowedIPs: readonly string[], endpoint?: string): string[] {
   const config = configuration([
     tunnel("t", [dialled("hub", { allowedIPs: allowedIPs.map(prefix) })]),
   ]);
-  const observation = {
-    ...{ devices: devices(), links: [], addresses: [], routes: [], listeners: [], resources: [] },
-    ...{ proxies: [], sysctls: new Map<string, string>() },
-    ruleset: { kind: "absent" } as const,
-  };
   const endpoints = endpoint === undefined ? {} : { "t/hub": known(endpoint) };
-  return findingsOf(config, observation, situation(config, endpoints)).map(({ code }) => code);
+  return findingsOf(config, nothing, situation(config, endpoints)).map(({ code }) => code);
 }
 
 test("outer packets that would go into their own tunnel", () => {
@@ -43,12 +45,8 @@ test("a hub of many peers is looked through once, not once for each of them", ()
   const config = configuration([tunnel("t", many)]);
   const endpoints = Object.fromEntries(many.map(({ name }) => [`t/${name}`, known("192.0.2.1:1")]));
   const situated = situation(config, endpoints);
-  const observation = {
-    ...{ devices: devices(), links: [], addresses: [], routes: [], listeners: [], resources: [] },
-    ruleset: { kind: "absent" } as const,
-  };
   const since = process.cpuUsage();
-  findingsOf(config, observation, situated);
+  findingsOf(config, nothing, situated);
   const { user } = process.cpuUsage(since);
   assert.ok(user < 2_000_000, `${user} µs of CPU`);
 });

@@ -205,6 +205,7 @@ test("networks behind peers, and a host that forwards nothing", () => {
   assert.deepEqual(codesOn(withPeers([site])), [], "a single peer's is for us");
   const on = { facts: { sysctls: new Map([["net/ipv4/ip_forward", "1"]]) } };
   assert.deepEqual(codesOn(withPeers([laptop, site]), on), []);
+  assert.deepEqual(codesOn(withPeers([laptop, site], { forwarding: true })), [], "a start sets it");
 });
 
 test("inner networks that the host has already", () => {
@@ -214,6 +215,9 @@ test("inner networks that the host has already", () => {
   assert.deepEqual(codesOn(hub, beside("172.28.7.1/16")), ["network-overlap"]);
   assert.deepEqual(codesOn(hub, beside("10.0.0.1/8")), []);
   assert.deepEqual(codesOn(hub, beside("172.28.0.1/32")), ["address-elsewhere"]);
+  const proxyArp = [{ address: ipAddress("172.28.0.2"), device: "docker0" }];
+  const proxied = withPeers([laptop], { proxyArp, addresses: [inner("10.1.0.1/32")] });
+  assert.deepEqual(codesOn(proxied, beside("172.28.7.1/16")), [], "it is answered for there");
   // A narrower network of our own wins, as everybody expects.
   const wide = withPeers([peer("a", { allowedIPs: [prefix("10.0.0.0/8")] })]);
   assert.deepEqual(codesOn(wide, beside("10.1.2.3/24")), []);

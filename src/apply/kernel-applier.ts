@@ -5,7 +5,7 @@ import { sameEndpoint } from "../net/address.ts";
 import { contextOf, type Desired, desiredState } from "../plan/desired.ts";
 import { diff, inOrder, type Step } from "../plan/diff.ts";
 import { formOfTunnel, isPlain, translatedTunnels } from "../plan/form.ts";
-import { markOf } from "../plan/full-tunnel.ts";
+import { marksOf } from "../plan/full-tunnel.ts";
 import type { Gate, GatePeer, GateTunnel } from "../plan/gate.ts";
 import { type Ids, idOfPeer } from "../plan/ids.ts";
 import { endpointResources, plainGate, standInOf, type TunnelContext } from "../plan/peer.ts";
@@ -51,14 +51,14 @@ export class KernelApplier implements Applier {
     this.#sockets = sockets;
     this.#configuration = configuration;
     this.#ids = ids;
-    this.#marks = marksOf(configuration);
+    this.#marks = marksOf(configuration.tunnels);
   }
 
   /** Tunnels have other peers now; what that means for the kernel the next {@link reconcile} writes. */
   exchange(configuration: Configuration, ids: Ids): void {
     this.#configuration = configuration;
     this.#ids = ids;
-    this.#marks = marksOf(configuration);
+    this.#marks = marksOf(configuration.tunnels);
   }
 
   /**
@@ -221,11 +221,7 @@ export class KernelApplier implements Applier {
     situation: Situation,
     translated: ReadonlySet<string>,
   ): TunnelContext {
-    const fwmark = this.#marks.get(tunnel.name);
-    return contextOf(this.#configuration, this.#ids, tunnel, situation, { translated, fwmark });
+    const reckoned = { translated, marks: this.#marks };
+    return contextOf(this.#configuration, this.#ids, tunnel, situation, reckoned);
   }
-}
-
-function marksOf({ tunnels }: Configuration): ReadonlyMap<string, number> {
-  return new Map(tunnels.map((tunnel) => [tunnel.name, markOf(tunnel)]));
 }

@@ -2,7 +2,7 @@
 import type { Configuration, RuleConfig, TunnelConfig } from "../config/model.ts";
 import { contains, formatPrefix, type IpAddress } from "../net/address.ts";
 import { exitCode } from "../net/failure.ts";
-import { markOf } from "../plan/full-tunnel.ts";
+import { marksOf } from "../plan/full-tunnel.ts";
 import { peerKey } from "../plan/ids.ts";
 import { outsideDevices } from "../plan/mobility.ts";
 import type { Situation } from "../plan/situation.ts";
@@ -18,11 +18,12 @@ export function mobilityFindings(
   situation: Situation,
 ): Finding[] {
   const { tunnels } = configuration;
+  const marks = marksOf(tunnels);
   return tunnels.flatMap((tunnel) => [
     ...deviceFindings(tunnel, observation),
     ...sourceFindings(tunnels, tunnel, observation),
     ...proxyFindings(tunnels, tunnel, observation),
-    ...loopFindings(tunnel, situation),
+    ...loopFindings(tunnel, situation, marks.get(tunnel.name) ?? 0),
   ]);
 }
 
@@ -81,11 +82,18 @@ function proxyFindings(
   return [...findings, warning("no-forwarding", message, "add `forwarding: true`")];
 }
 
-/** Outer packets that a route or a rule sends into their own tunnel. */
-function loopFindings(tunnel: TunnelConfig, { underlays, endpoints }: Situation): Finding[] {
+/**
+ * Outer packets that a route or a rule sends into their own tunnel.
+ *
+ * @param mark Of the outer packets.
+ */
+function loopFindings(
+  tunnel: TunnelConfig,
+  { underlays, endpoints }: Situation,
+  mark: number,
+): Finding[] {
   const { name, peers, rules, routes } = tunnel;
   const local = underlays.get(name)?.local;
-  const mark = markOf(tunnel);
   return peers.flatMap((peer) => {
     const remote = endpoints.get(peerKey(name, peer.name))?.endpoint.address;
     if (remote === undefined) return [];

@@ -1,7 +1,6 @@
 /** A dialler for every peer that has an endpoint and is not waited for. */
 import type { PacketCounters } from "../kernel/counters.ts";
 import type { IpAddress } from "../net/address.ts";
-import { markOf } from "../plan/full-tunnel.ts";
 import { Dialler } from "../tunnel/dialler.ts";
 import type { EventSink } from "../tunnel/events.ts";
 import type { Peer, Peers } from "../tunnel/peers.ts";
@@ -38,7 +37,7 @@ export class Diallers {
     for (const peer of options.peers.all()) {
       const { role, endpoint, node } = peer.config;
       if (role === "wait" || endpoint === undefined || node) continue;
-      if (role === "dial") this.#senders.open({ mark: markOf(peer.tunnel) });
+      if (role === "dial") this.#senders.open({ mark: options.surroundings.markOf(peer.tunnel) });
       this.#byPeer.set(peer, this.#dialler(peer, options));
     }
   }

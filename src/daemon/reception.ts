@@ -9,7 +9,6 @@ import { openQueue, type PacketQueue } from "../kernel/nfqueue.ts";
 import type { Addon, QueueCounters } from "../native/addon.ts";
 import { type Endpoint, formatEndpoint } from "../net/address.ts";
 import { exitCode, Failure } from "../net/failure.ts";
-import { markOf } from "../plan/full-tunnel.ts";
 import { Door, type Floor, type Keep } from "../tunnel/door.ts";
 import type { EventSink } from "../tunnel/events.ts";
 import { HeartbeatDoor } from "../tunnel/heartbeats.ts";
@@ -66,7 +65,7 @@ export function openReception(options: ReceptionOptions): Reception | undefined 
   const isNeeded = listening.some((tunnel) => tunnel.peers.some(isAwaited));
   const queue = isNeeded ? open(options, listening) : openIfFree(options, listening);
   if (queue === undefined) return undefined;
-  const senders = openSenders(configuration, () => queue.close());
+  const senders = openSenders(configuration, surroundings, () => queue.close());
   const byName = new Map(listening.map((tunnel) => [tunnel.name, tunnel]));
   const standingAt = (name: string, endpoint: Endpoint): readonly Peer[] => {
     const tunnel = byName.get(name);
@@ -145,12 +144,16 @@ export function openReception(options: ReceptionOptions): Reception | undefined 
 }
 
 /** At once, so that a missing privilege shows at the start. */
-function openSenders({ tunnels }: Configuration, onFailure: () => void): RawSenders {
+function openSenders(
+  { tunnels }: Configuration,
+  surroundings: Surroundings,
+  onFailure: () => void,
+): RawSenders {
   const senders = new RawSenders();
   try {
     for (const tunnel of tunnels) {
       if (tunnel.peers.some(({ replyOnAuth }) => replyOnAuth))
-        senders.open({ mark: markOf(tunnel) });
+        senders.open({ mark: surroundings.markOf(tunnel) });
     }
   } catch (error) {
     senders.close();

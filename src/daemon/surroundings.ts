@@ -7,7 +7,7 @@ import type { Configuration, TunnelConfig } from "../config/model.ts";
 import type { Endpoint, IpAddress } from "../net/address.ts";
 import { foreignIpipOf } from "../plan/foreign.ts";
 import { formOfTunnel, translatedTunnels } from "../plan/form.ts";
-import { markOf } from "../plan/full-tunnel.ts";
+import { marksOf } from "../plan/full-tunnel.ts";
 import { type Ids, idOf, placeholder } from "../plan/ids.ts";
 import type { ForeignIpip, Situation, Underlay } from "../plan/situation.ts";
 import { followsDefaultRoute, underlayOf } from "../plan/underlay.ts";
@@ -27,6 +27,7 @@ export interface Moved {
 export class Surroundings {
   #configuration: Configuration;
   #ids: Ids;
+  #marks: ReadonlyMap<string, number>;
   readonly #sockets: Sockets;
   readonly #underlays = new Map<string, Underlay>();
   #foreign: readonly ForeignIpip[] = [];
@@ -35,6 +36,7 @@ export class Surroundings {
   constructor(configuration: Configuration, ids: Ids, sockets: Sockets) {
     this.#configuration = configuration;
     this.#ids = ids;
+    this.#marks = marksOf(configuration.tunnels);
     this.#sockets = sockets;
   }
 
@@ -42,6 +44,7 @@ export class Surroundings {
   exchange(configuration: Configuration, ids: Ids): void {
     this.#configuration = configuration;
     this.#ids = ids;
+    this.#marks = marksOf(configuration.tunnels);
   }
 
   /** Whether all routes have to be looked at, and not just our own. */
@@ -106,7 +109,12 @@ export class Surroundings {
   /** By which authentications leave: as data does. */
   wayOf(tunnel: TunnelConfig): Way {
     const { device, index } = this.underlay(tunnel);
-    return { mark: markOf(tunnel), device, index };
+    return { mark: this.markOf(tunnel), device, index };
+  }
+
+  /** Of outer packets. */
+  markOf({ name }: TunnelConfig): number {
+    return this.#marks.get(name) ?? 0;
   }
 
   /** The outer address, or the tunnel's placeholder while there is none. */

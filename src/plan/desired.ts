@@ -1,7 +1,7 @@
 /** Configuration and situation → everything that should be in the kernel. Pure. */
 import type { Configuration, TunnelConfig } from "../config/model.ts";
 import { formOfTunnel, translatedTunnels } from "./form.ts";
-import { markOf } from "./full-tunnel.ts";
+import { marksOf } from "./full-tunnel.ts";
 import type { Gate } from "./gate.ts";
 import { gateOf } from "./gate-of.ts";
 import { assignIds, type Ids, peerKey } from "./ids.ts";
@@ -37,8 +37,9 @@ export function desiredState(
   ids: Ids = assignIds(configuration),
 ): Desired {
   const translated = translatedTunnels(configuration.tunnels, situation);
+  const marks = marksOf(configuration.tunnels);
   const contexts = configuration.tunnels.map((tunnel) =>
-    contextOf(configuration, ids, tunnel, situation, { translated }),
+    contextOf(configuration, ids, tunnel, situation, { translated, marks }),
   );
   return {
     resources: [
@@ -52,7 +53,8 @@ export function desiredState(
 
 /** What takes a look at all peers or tunnels, where the caller has it already. */
 export interface Reckoned {
-  readonly fwmark?: number | undefined;
+  /** Of outer packets, by name of the tunnel. */
+  readonly marks?: ReadonlyMap<string, number>;
   /** Names of tunnels. */
   readonly translated?: ReadonlySet<string>;
 }
@@ -70,7 +72,7 @@ export function contextOf(
     ids,
     tunnel,
     underlay: underlayOf(situation, tunnel),
-    fwmark: given.fwmark ?? markOf(tunnel),
+    fwmark: (given.marks ?? marksOf(configuration.tunnels)).get(tunnel.name) ?? 0,
     translated: translated.has(tunnel.name),
   };
 }

@@ -17,6 +17,7 @@ const PRIORITY_MAIN = 32764;
 const PRIORITY_TUNNEL = 32765;
 
 export interface FullTunnel {
+  /** Its own; that of its outer packets is among {@link marksOf}. */
   readonly mark: number;
   readonly table: number;
 }
@@ -31,9 +32,14 @@ export function fullTunnelOf(tunnel: TunnelConfig): FullTunnel | undefined {
   return { mark, table: mark < 256 ? own : mark };
 }
 
-/** The mark of a tunnel's outer packets; 0: none. */
-export function markOf(tunnel: TunnelConfig): number {
-  return fullTunnelOf(tunnel)?.mark ?? tunnel.fwmark ?? 0;
+/**
+ * The mark of each tunnel's outer packets, by name; 0: none. Where one takes everything, those of the others
+ * carry its mark, or they would go into it.
+ */
+export function marksOf(tunnels: readonly TunnelConfig[]): ReadonlyMap<string, number> {
+  const full = tunnels.find(({ peers }) => peers.some(isFull));
+  const common = full === undefined ? 0 : fullTunnelOf(full)?.mark;
+  return new Map(tunnels.map(({ name, fwmark }) => [name, fwmark || common || 0]));
 }
 
 /** The peer that everything goes to. */
@@ -42,6 +48,8 @@ export function isFull({ allowedIPs }: PeerConfig): boolean {
 }
 
 export interface FullTunnelRoute {
+  /** Of the tunnel's outer packets. */
+  readonly mark: number;
   /** Name of our nf_tables table, which says whose rules they are. */
   readonly table: string;
   readonly peer: PeerConfig;
@@ -57,8 +65,8 @@ export interface FullTunnelRoute {
  */
 export function fullTunnelRules(
   tunnel: TunnelConfig,
-  { mark, table }: FullTunnel,
-  { table: owner, peer, local, remote }: FullTunnelRoute,
+  { table }: FullTunnel,
+  { mark, table: owner, peer, local, remote }: FullTunnelRoute,
 ): RuleResource[] {
   const named = peer.endpoint !== undefined && parseAddress(peer.endpoint.host) === undefined;
   if (named && remote === undefined) return [];

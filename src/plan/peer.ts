@@ -60,14 +60,15 @@ export function endpointResources(
 }
 
 function rulesOf(
-  { tunnel, table, underlay }: TunnelContext,
+  { tunnel, table, underlay, fwmark }: TunnelContext,
   peer: PeerConfig,
   known: KnownEndpoint | undefined,
 ): RuleResource[] {
   const full = isFull(peer) ? fullTunnelOf(tunnel) : undefined;
   if (full === undefined) return [];
   const remote = known?.endpoint.address;
-  return fullTunnelRules(tunnel, full, { table, peer, local: underlay.local, remote });
+  const route = { mark: fwmark, table, peer, local: underlay.local, remote };
+  return fullTunnelRules(tunnel, full, route);
 }
 
 /**

@@ -94,9 +94,12 @@ describe("translated", () => {
       nft 'add table ip fw'
       nft 'add chain ip fw in { type filter hook input priority 0; }'
       nft 'add rule ip fw in iifname eth0 meta l4proto udp ct state != { established, related } drop'`);
-    const both = [elsewhere, again].map(({ one: who, port }) =>
-      dialledTunnel(who, { port, localPort: localPort(port), keepalive: "1h" }),
-    );
+    // Everything through the translated one: its outer packets, routed again, must not go into it.
+    const both = [elsewhere, again].map((it) => {
+      const wide = it === again ? { allowedIPs: ["0.0.0.0/0"] } : {};
+      const { port } = it;
+      return dialledTunnel(it.one, { port, localPort: localPort(port), keepalive: "1h", ...wide });
+    });
     const config = { tunnels: { ipipou0: both[0], ipipou3: both[1] } };
     const daemon = await Daemon.start(client, config);
     daemons.set(elsewhere, daemon);
@@ -160,7 +163,7 @@ describe("translated", () => {
     const filter = "icmp[icmptype] == icmp-echo and icmp[4:2] == 0x1234";
     const inside = await Capture.start(topology.server, filter, { device: "any" });
     for (const [i, it] of all().entries()) {
-      const injector = await Injector.start(it.client);
+      const injector = await Injector.start(it.client, "eth0");
       const whole = udp({
         ...{ source: it.client.address, destination: topology.server.address },
         ...{ sourcePort: localPort(it.port), destinationPort: it.port },

@@ -8,7 +8,7 @@ import { readSysctl } from "../../kernel/sysctl.ts";
 import { familyOf, type IpAddress, parseAddress } from "../../net/address.ts";
 import type { Devices } from "../../net/objects.ts";
 import { KernelError } from "../../netlink/errors.ts";
-import { markOf } from "../../plan/full-tunnel.ts";
+import { marksOf } from "../../plan/full-tunnel.ts";
 import { peerKey } from "../../plan/ids.ts";
 import type { Situation } from "../../plan/situation.ts";
 import type { Change } from "../change.ts";
@@ -155,8 +155,9 @@ async function waysTo(
   resolved: Names["resolved"],
 ): Promise<Map<string, Way>> {
   const ways = new Map<string, Way>();
+  const marks = marksOf(configuration.tunnels);
   for (const tunnel of configuration.tunnels) {
-    const mark = markOf(tunnel);
+    const mark = marks.get(tunnel.name) ?? 0;
     for (const peer of tunnel.peers) {
       if (ways.size === MOST_NAMES) return ways;
       const key = peerKey(tunnel.name, peer.name);

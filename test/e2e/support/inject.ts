@@ -5,6 +5,8 @@ import type { Program } from "./program.ts";
 const script = `
 import socket, sys, time
 raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+if len(sys.argv) > 1:
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, sys.argv[1].encode())
 print("open", flush=True)
 sent = 0
 for line in sys.stdin:
@@ -34,8 +36,10 @@ export class Injector {
     this.#program = program;
   }
 
-  static async start(host: Host): Promise<Injector> {
-    const program = host.start("/usr/bin/python3", ["-c", script]);
+  /** @param device To send by, whatever the routes say. */
+  static async start(host: Host, device?: string): Promise<Injector> {
+    const by = device === undefined ? [] : [device];
+    const program = host.start("/usr/bin/python3", ["-c", script, ...by]);
     await program.line(/^open$/);
     return new Injector(program);
   }

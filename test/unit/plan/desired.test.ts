@@ -310,6 +310,32 @@ test("full tunnel: a peer that moves takes its rule along, and no other", () => 
   );
 });
 
+test("full tunnel: outer packets of other tunnels carry its mark, or they would go into it", () => {
+  const everything = { allowedIPs: [prefix("0.0.0.0/0")] };
+  const config = configuration([
+    tunnel("a", [dialled("one", { allowedIPs: [prefix("10.0.0.0/8")] })]),
+    tunnel("b", [dialled("two", everything)], { addresses: [inner("172.28.1.1/24")] }),
+    tunnel("c", [dialled("three", { allowedIPs: [prefix("10.1.0.0/16")] })], {
+      fwmark: 7,
+      addresses: [inner("172.28.2.1/24")],
+    }),
+  ]);
+  const endpoints = Object.fromEntries(
+    ["a/one", "b/two", "c/three"].map((key, i) => [key, known(`198.51.100.${i}:10000`)]),
+  );
+  const underlays = new Map(["a", "b", "c"].map((name, i) => [name, underlay({ port: 5000 + i })]));
+  const { of, all } = resources(config, endpoints, { underlays });
+  const [a = 0, b, c] = of("link").map(({ ipip }) => ipip.fwmark);
+  assert.notEqual(a, 0);
+  assert.deepEqual([b, c], [a, 7], "what the operator chose stays");
+  const rules = all.flatMap((one) => (one.object === "rule" ? [one.spec] : []));
+  const into = rules.filter(({ invert }) => invert);
+  assert.deepEqual(
+    into.map(({ fwmark }) => fwmark?.value),
+    [a],
+  );
+});
+
 test("full tunnel: a mark of the operator's is kept, but never makes a table of the kernel's own", () => {
   const withMark = (fwmark: number) => {
     const full = fullTunnelOf(

@@ -10,7 +10,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { argv } from "node:process";
 import { fileURLToPath } from "node:url";
 import { readStages, type Stage } from "./dockerfile.ts";
@@ -86,7 +86,8 @@ async function digest(paths: readonly string[], more = ""): Promise<string> {
   const hash = createHash("sha256").update(`${process.version}\n${more}`);
   for (const path of [...new Set(paths)].sort()) {
     for (const file of await filesBelow(join(projectRoot, path))) {
-      hash.update(`${file}\n`).update(await readFile(file));
+      // A clone elsewhere makes the same.
+      hash.update(`${relative(projectRoot, file)}\n`).update(await readFile(file));
     }
   }
   return hash.digest("hex").slice(0, 12);

@@ -4,29 +4,32 @@
  * decapsulated packet passes it again and fails at the first compare.
  */
 
-import { NF_INET_PRE_ROUTING, NFT_META_IIFNAME } from "../../kernel/nftables/constants.ts";
-import { hexOf } from "../../kernel/nftables/data.ts";
+import { NF_INET_PRE_ROUTING } from "../../kernel/nftables/constants.ts";
 import type { Expression } from "../../kernel/nftables/expression.ts";
 import type { Chain, Element, NftObject, NftSet, Rule } from "../../kernel/nftables/objects.ts";
 import type { IpAddress } from "../../net/address.ts";
-import type { AuthenticationLength, Gate, GateTunnel } from "../../plan/gate.ts";
+import type { Gate, GateTunnel } from "../../plan/gate.ts";
+import {
+  authenticationObjects,
+  authenticationsOf,
+  DROP_FRAGMENT,
+  DROP_FROM_TUNNEL,
+  SharedRules,
+} from "./authentications.ts";
+import { chain, MOST_COMPARES, PRIORITY, verdictElement } from "./chains.ts";
 import { defragmentation } from "./defragment.ts";
 import {
   ADDRESS,
   accept,
-  authenticationEpoch,
-  between,
   bypass,
   drop,
   fromMap,
   goTo,
   hexAddress,
-  hexInterface,
   hexPort,
   inSet,
   ip,
   is,
-  isFragment,
   NODE,
   PORT,
   PROTOCOL_IPIP,
@@ -36,7 +39,6 @@ import {
   rule,
   SENDER,
   SENDER_AND_INNER,
-  UDP_HEADER,
   udp,
   VERDICT,
   verdictMap,
@@ -44,63 +46,28 @@ import {
 } from "./fields.ts";
 import { groupBy } from "./group.ts";
 import { heartbeatChains, heartbeatDoors } from "./heartbeats.ts";
-import { rateLimit } from "./limits.ts";
 import {
   authenticationChain,
   CLOSED,
-  EPOCHS,
-  EVERYBODY,
-  endpointsSet,
   guardSet,
   knownSet,
-  LIMITED,
   LOCALS,
-  LONGER,
   nodesSet,
-  OVER,
   PLAIN,
   PREROUTING,
   peersMap,
   portsOf,
-  SOURCES,
   STAND_INS,
-  STRANGERS,
   TRANSLATE,
-  TUNNELS,
   toLocal,
   tunnelChain,
 } from "./names.ts";
 import { plainMap } from "./plain.ts";
-import { covers, limitedSet, needsOf, set, sourcesSet, tunnelsSet } from "./sets.ts";
-
-/** Before connection tracking (-200), after its defragmentation (-400) where there is one. */
-export const PRIORITY = -310;
+import { covers, needsOf, set } from "./sets.ts";
+import { queued } from "./strangers.ts";
 
 /** After connection tracking (-200), before everybody else's rules (mangle, -150). */
 const TRACKED = -199;
-
-/** So many compares cost less than a look-up that misses. */
-export const MOST_COMPARES = 3;
-
-const chain = (name: string, rules: readonly Rule[]): Chain => ({
-  kind: "chain",
-  name,
-  base: undefined,
-  comment: undefined,
-  rules,
-});
-
-const verdictElement = (map: string, key: string, to: string): Element => ({
-  kind: "element",
-  set: map,
-  key,
-  data: { code: "goto", chain: to },
-  timeout: 0,
-  expires: undefined,
-  counter: undefined,
-});
-
-export { chain, verdictElement };
 
 /** What all tunnels have in common. */
 export function receivingObjects(gate: Gate): NftObject[] {
@@ -245,193 +212,3 @@ export function tunnelChains(
   if (needs.authentications) chains.push(authenticationsOf(tunnel, shared));
   return chains;
 }
-
-/**
- * What is no accepted data. An authentication is known by its length alone: it is smaller than any
- * underlay's MTU, so it never is a fragment, and none comes out of a tunnel of ours.
- */
-function authenticationsOf(tunnel: GateTunnel, shared: SharedRules): Chain {
-  return chain(authenticationChain(tunnel.name), [
-    DROP_FROM_TUNNEL,
-    DROP_FRAGMENT,
-    ...tunnel.authentications.flatMap((one) => oneLength(tunnel, one, shared)),
-    ...repliesOf(tunnel, shared),
-    ...longerOf(tunnel),
-    DROP,
-  ]);
-}
-
-const DROP = rule(drop);
-const DROP_FRAGMENT = rule(isFragment, drop);
-const DROP_FROM_TUNNEL = rule(
-  [
-    { kind: "meta", key: NFT_META_IIFNAME, to: 0 },
-    { kind: "lookup", set: TUNNELS, from: 0, to: undefined, invert: false },
-  ],
-  drop,
-);
-
-function oneLength(
-  { name, conntrack }: GateTunnel,
-  { payload, timed }: AuthenticationLength,
-  shared: SharedRules,
-): Rule[] {
-  const known = inSet(endpointsSet(name), SENDER);
-  return [
-    rule(shared.length(payload), known, shared.look(conntrack)),
-    shared.stranger(payload, timed, conntrack),
-  ];
-}
-
-/** From a peer's endpoint, or from nobody. */
-function repliesOf(
-  { name, conntrack, authentications, replies }: GateTunnel,
-  shared: SharedRules,
-): Rule[] {
-  const known = inSet(endpointsSet(name), SENDER);
-  return replies
-    .filter((length) => !authentications.some(({ payload }) => payload === length))
-    .map((length) => rule(shared.length(length), known, shared.look(conntrack)));
-}
-
-/** What is the same in the rules of many tunnels is one object, which is made and encoded once. */
-export class SharedRules {
-  readonly #gate: Gate;
-  readonly #lengths = new Map<number, readonly Expression[]>();
-  readonly #looks = new Map<GateTunnel["conntrack"], readonly Expression[]>();
-  readonly #strangers = new Map<string, Rule>();
-
-  constructor(gate: Gate) {
-    this.#gate = gate;
-  }
-
-  /** A UDP payload of so many bytes. */
-  length(payload: number): readonly Expression[] {
-    return made(this.#lengths, payload, () => is(udp.length, hexOf(payload + UDP_HEADER, 2)));
-  }
-
-  look(conntrack: GateTunnel["conntrack"]): readonly Expression[] {
-    return made(this.#looks, conntrack, () => [...bypass(conntrack), ...queued(this.#gate)]);
-  }
-
-  stranger(payload: number, timed: boolean, conntrack: GateTunnel["conntrack"]): Rule {
-    return made(this.#strangers, `${payload} ${timed} ${conntrack}`, () =>
-      rule(this.length(payload), bypass(conntrack), goTo(timed ? EPOCHS : STRANGERS)),
-    );
-  }
-}
-
-function made<K, V>(all: Map<K, V>, key: K, make: () => V): V {
-  const before = all.get(key);
-  if (before !== undefined) return before;
-  const now = make();
-  all.set(key, now);
-  return now;
-}
-
-/**
- * As from strangers, whoever sends them: data that the endpoint of a peer may not send is often as long,
- * and would use up what its refreshes have.
- */
-function longerOf({ longer, conntrack }: GateTunnel): Rule[] {
-  if (longer === undefined) return [];
-  const [first, last] = [longer.least + UDP_HEADER, longer.most + UDP_HEADER];
-  const length = between(udp.length, hexOf(first, 2), hexOf(last, 2));
-  return [rule(length, bypass(conntrack), goTo(longer.timed ? LONGER : STRANGERS))];
-}
-
-/** Never with `bypass`: without a daemon nobody new gets in. */
-function queued({ queue }: Gate): Expression[] {
-  return [{ kind: "queue", number: queue.number, bypass: false }];
-}
-
-/** What all tunnels have in common that may have to look at something; strangers' total is one. */
-function authenticationObjects(gate: Gate): NftObject[] {
-  const beats = gate.tunnels.some(({ heartbeats }) => heartbeats.length > 0);
-  const listens = gate.tunnels.some((tunnel) => needsOf(gate, tunnel).authentications);
-  if (!listens && !beats) return [];
-  const interfaces = gate.tunnels.map(
-    ({ name }): Element => ({
-      kind: "element",
-      set: TUNNELS,
-      key: hexInterface(name),
-      data: undefined,
-      timeout: 0,
-      expires: undefined,
-      counter: undefined,
-    }),
-  );
-  const objects: NftObject[] = [tunnelsSet(), ...interfaces];
-  const waits = gate.tunnels.some(({ authentications }) => authentications.length > 0);
-  // From here on, whoever sent it is a stranger.
-  if (waits || beats) objects.push(sourcesSet(), limitedSet(), overChain(), strangersChain(gate));
-  if (waits) objects.push(...clockChains(gate));
-  return objects;
-}
-
-/** What changes with the time: the daemon brings it up to date before the next step of 18 hours. */
-export function clockChains(gate: Gate): Chain[] {
-  const isLonger = gate.tunnels.some(({ longer }) => longer?.timed === true);
-  return isLonger ? [epochsChain(gate), longerChain(gate)] : [epochsChain(gate)];
-}
-
-function epochsChain({ epochs }: Gate): Chain {
-  return chain(EPOCHS, [
-    ...epochs.map(ofEpoch),
-    // A few are looked at all the same, so that a client whose clock is years off is told so in the log.
-    rule([rateLimit(LOOKED_AT, false)], goTo(STRANGERS)),
-    rule(drop),
-  ]);
-}
-
-/** No look at impossible times here: what is as long as this is mostly data of who is not proven now. */
-function longerChain({ epochs }: Gate): Chain {
-  return chain(LONGER, [...epochs.map(ofEpoch), rule(drop)]);
-}
-
-const ofEpoch = (epoch: number): Rule =>
-  rule(is(authenticationEpoch, hexOf(epoch, 3)), goTo(STRANGERS));
-
-/** Packets a second with an impossible time. */
-const LOOKED_AT = 1;
-
-function strangersChain(gate: Gate): Chain {
-  const { ratePerSource, rateTotal } = gate.queue;
-  return chain(STRANGERS, [
-    rule(
-      [
-        { kind: "payload", ...ip.source, to: 0 },
-        // A full set does not match, so that then the total alone decides.
-        {
-          kind: "dynset",
-          set: SOURCES,
-          operation: "update",
-          from: 0,
-          timeout: 0,
-          invert: false,
-          expressions: [rateLimit(ratePerSource, true)],
-        },
-      ],
-      goTo(OVER),
-    ),
-    rule([rateLimit(rateTotal, false)], queued(gate)),
-    rule([{ kind: "payload", ...ip.source, to: 0 }, everybody, noteLimited]),
-    rule(drop),
-  ]);
-}
-
-/** In a chain of its own: a full set ends a rule, and must not end the drop. */
-function overChain(): Chain {
-  return chain(OVER, [rule([{ kind: "payload", ...ip.source, to: 0 }, noteLimited]), rule(drop)]);
-}
-
-/** From an address; nft 1.0.6 can't read back its own listing of a constant here. */
-const everybody: Expression = {
-  ...{ kind: "bitwise", from: 0, to: 0 },
-  ...{ mask: hexAddress(EVERYBODY), xor: hexAddress(EVERYBODY) },
-};
-
-const noteLimited: Expression = {
-  ...{ kind: "dynset", set: LIMITED, operation: "update", from: 0, timeout: 0, invert: false },
-  expressions: [],
-};

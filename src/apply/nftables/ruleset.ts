@@ -2,11 +2,12 @@
 import { NFPROTO_IPV4 } from "../../kernel/nftables/constants.ts";
 import type { NftObject, TableName } from "../../kernel/nftables/objects.ts";
 import type { Gate, GateTunnel } from "../../plan/gate.ts";
+import { clockChains, SharedRules } from "./authentications.ts";
 import { hostElement, peerObjects } from "./elements.ts";
 import { forwardingObjects } from "./forwarding.ts";
 import { OWNER_COMMENT } from "./names.ts";
 import { plainObjects } from "./plain.ts";
-import { clockChains, receivingObjects, SharedRules, tunnelChains } from "./receive.ts";
+import { receivingObjects, tunnelChains } from "./receive.ts";
 import { sendingObjects } from "./send.ts";
 import { hostsOf, needsOf, setExpressions, tunnelSets } from "./sets.ts";
 

@@ -8,6 +8,7 @@ import type { Expression } from "../../kernel/nftables/expression.ts";
 import type { Chain, NftObject, Rule } from "../../kernel/nftables/objects.ts";
 import type { Gate, GateTunnel } from "../../plan/gate.ts";
 import { CLASS_E } from "../../plan/ids.ts";
+import { chain, MOST_COMPARES, PRIORITY, verdictElement } from "./chains.ts";
 import {
   ADDRESS,
   accept,
@@ -31,7 +32,6 @@ import {
   writeAddress,
 } from "./fields.ts";
 import { destinationPortMap, fromHub, HUBS, OUTPUT, realMap, toIds } from "./names.ts";
-import { chain, MOST_COMPARES, PRIORITY, verdictElement } from "./receive.ts";
 import { set } from "./sets.ts";
 
 export function sendingObjects(gate: Gate): NftObject[] {

@@ -37,6 +37,9 @@ export interface NetlinkOptions {
 
 const DEFAULTS = { replyTimeout: 10_000, datagram: 65_536, inFlight: 128, dumpAttempts: 20 };
 
+/** Lists read in a row; each comes within send(2), so that no timer would strike between them. */
+const LISTS_IN_A_ROW = 32;
+
 /** Datagrams read in one go; the rest waits for the next turn of the event loop. */
 const READ_AT_ONCE = 512;
 
@@ -67,6 +70,7 @@ export class Netlink {
   #lost = false;
   /** The kernel refuses a second dump on one socket (EBUSY): they queue here. */
   #lastDump: Promise<unknown> = Promise.resolve();
+  #dumps = 0;
 
   constructor(socket: NetlinkSocket, options: NetlinkOptions = {}) {
     this.#socket = socket;
@@ -223,6 +227,7 @@ export class Netlink {
   }
 
   async #dumpWhole(request: Request): Promise<Message[]> {
+    if (++this.#dumps % LISTS_IN_A_ROW === 0) await turn();
     for (let attempt = 0; attempt < this.#options.dumpAttempts; attempt++) {
       const { messages, interrupted } = await this.#dumpOnce(request);
       if (!interrupted) return messages;

@@ -52,6 +52,20 @@ test("replies find their requests by sequence, in whatever order and with strang
   assert.equal(kernel.referenced, false);
 });
 
+test("a long row of lists lets the event loop turn: a watchdog waits for no thousand sets", async () => {
+  const kernel = new FakeKernel(([first], self) => {
+    assert.ok(first);
+    self.answer(done(first));
+  });
+  const netlink = new Netlink(kernel);
+  let turned = false;
+  void turn().then(() => {
+    turned = true;
+  });
+  for (let i = 0; i < 100; i++) await netlink.dump(request("list"));
+  assert.ok(turned);
+});
+
 test("a refusal carries operation, errno and the kernel's words", async () => {
   const kernel = new FakeKernel(([first], self) => {
     assert.ok(first);

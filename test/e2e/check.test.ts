@@ -488,8 +488,8 @@ async function onlyAsked(trace: string): Promise<void> {
   const lines = (await readFile(trace, "utf8")).split("\n");
   const sent = lines.filter((line) => /nlmsg_type/.test(line));
   assert.ok(sent.length >= 6, sent.join("\n"));
-  // RTM_GETLINK, ADDR, ROUTE, RULE, NEXTHOP; NFT_MSG_GETTABLE, …; CTRL_CMD_GETFAMILY and FOU_CMD_GET.
-  const asks = /nlmsg_type=0x(12|16|1a|22|6a|a01|a04|a07|a0a|a0d)\b|\w+_GET\w+,|"\\x03\\x0[01]/;
+  // RTM_GETLINK, ADDR, ROUTE, NEIGH, RULE, NEXTHOP; NFT_MSG_GETTABLE, …; CTRL_CMD_GETFAMILY and FOU_CMD_GET.
+  const asks = /nlmsg_type=0x(12|16|1a|1e|22|6a|a01|a04|a07|a0a|a0d)\b|\w+_GET\w+,|"\\x03\\x0[01]/;
   const others = sent.filter((line) => !asks.test(line));
   assert.ok(
     others.every((line) =>

@@ -19,9 +19,10 @@ export function mobilityFindings(
 ): Finding[] {
   const { tunnels } = configuration;
   const marks = marksOf(tunnels);
+  const ours = addressesOf(tunnels, observation);
   return tunnels.flatMap((tunnel) => [
     ...deviceFindings(tunnel, observation),
-    ...sourceFindings(tunnels, tunnel, observation),
+    ...sourceFindings(tunnel, ours),
     ...proxyFindings(tunnels, tunnel, observation),
     ...loopFindings(tunnel, situation, marks.get(tunnel.name) ?? 0),
   ]);
@@ -37,16 +38,19 @@ function deviceFindings(tunnel: TunnelConfig, { links }: Observation): Finding[]
   });
 }
 
-/** The kernel takes only addresses of this host: fib_valid_prefsrc(), net/ipv4/fib_semantics.c. */
-function sourceFindings(
+/** Those that this host has, and will have. */
+function addressesOf(
   tunnels: readonly TunnelConfig[],
-  { name, routes }: TunnelConfig,
   { addresses }: Observation,
-): Finding[] {
-  const ours = new Set<IpAddress>([
+): ReadonlySet<IpAddress> {
+  return new Set([
     ...addresses.map(({ local }) => local),
     ...tunnels.flatMap((one) => one.addresses.map(({ local }) => local)),
   ]);
+}
+
+/** The kernel takes only addresses of this host: fib_valid_prefsrc(), net/ipv4/fib_semantics.c. */
+function sourceFindings({ name, routes }: TunnelConfig, ours: ReadonlySet<IpAddress>): Finding[] {
   return routes.flatMap(({ to, source }) => {
     if (source === undefined || ours.has(source)) return [];
     return [

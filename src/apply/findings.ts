@@ -13,10 +13,11 @@ import { peerKey } from "../plan/ids.ts";
 import { tunnelOfAlias } from "../plan/ownership.ts";
 import type { Situation } from "../plan/situation.ts";
 import { type Finding, hindrance, listed, note, warning } from "./finding.ts";
-import { mobilityFindings } from "./mobility-findings.ts";
+import { mobilityFindings, sourceFindings } from "./mobility-findings.ts";
 import type { Observation } from "./observation.ts";
 
-export function findingsOf(
+/** What a start would end with: all that it has to know, and no more, as there may be 100,000 peers. */
+export function hindrancesOf(
   configuration: Configuration,
   observation: Observation,
   situation: Situation,
@@ -27,6 +28,17 @@ export function findingsOf(
     ...interfaceFindings(configuration, observation),
     ...listenerFindings(configuration, observation, situation),
     ...pairFindings(configuration, situation),
+    ...sourceFindings(configuration, observation),
+  ];
+}
+
+export function findingsOf(
+  configuration: Configuration,
+  observation: Observation,
+  situation: Situation,
+): Finding[] {
+  return [
+    ...hindrancesOf(configuration, observation, situation),
     ...sharedFindings(configuration, situation),
     ...listenFindings(configuration, observation, situation),
     ...loopFindings(configuration, situation),

@@ -19,10 +19,8 @@ export function mobilityFindings(
 ): Finding[] {
   const { tunnels } = configuration;
   const marks = marksOf(tunnels);
-  const ours = addressesOf(tunnels, observation);
   return tunnels.flatMap((tunnel) => [
     ...deviceFindings(tunnel, observation),
-    ...sourceFindings(tunnel, ours),
     ...proxyFindings(tunnels, tunnel, observation),
     ...loopFindings(tunnel, situation, marks.get(tunnel.name) ?? 0),
   ]);
@@ -38,30 +36,29 @@ function deviceFindings(tunnel: TunnelConfig, { links }: Observation): Finding[]
   });
 }
 
-/** Those that this host has, and will have. */
-function addressesOf(
-  tunnels: readonly TunnelConfig[],
-  { addresses }: Observation,
-): ReadonlySet<IpAddress> {
-  return new Set([
+/** The kernel takes only addresses of this host: fib_valid_prefsrc(), net/ipv4/fib_semantics.c. */
+export function sourceFindings(
+  { tunnels }: Configuration,
+  { addresses }: Pick<Observation, "addresses">,
+): Finding[] {
+  // Those that the host has, and will have.
+  const ours = new Set<IpAddress>([
     ...addresses.map(({ local }) => local),
     ...tunnels.flatMap((one) => one.addresses.map(({ local }) => local)),
   ]);
-}
-
-/** The kernel takes only addresses of this host: fib_valid_prefsrc(), net/ipv4/fib_semantics.c. */
-function sourceFindings({ name, routes }: TunnelConfig, ours: ReadonlySet<IpAddress>): Finding[] {
-  return routes.flatMap(({ to, source }) => {
-    if (source === undefined || ours.has(source)) return [];
-    return [
-      hindrance(
-        exitCode.conflict,
-        "no-source",
-        `tunnel ${name}: the route to ${formatPrefix(to)} has the source ${source}, which no interface has`,
-        "add it to `addresses`, or correct it",
-      ),
-    ];
-  });
+  return tunnels.flatMap(({ name, routes }) =>
+    routes.flatMap(({ to, source }) => {
+      if (source === undefined || ours.has(source)) return [];
+      return [
+        hindrance(
+          exitCode.conflict,
+          "no-source",
+          `tunnel ${name}: the route to ${formatPrefix(to)} has the source ${source}, which no interface has`,
+          "add it to `addresses`, or correct it",
+        ),
+      ];
+    }),
+  );
 }
 
 function proxyFindings(

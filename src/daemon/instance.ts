@@ -1,6 +1,6 @@
 /** One configuration at work: everything is put together here, started in order and stopped in reverse. */
 import { demandNoConflict } from "../apply/finding.ts";
-import { findingsOf } from "../apply/findings.ts";
+import { hindrancesOf } from "../apply/findings.ts";
 import { firstSituation } from "../apply/first.ts";
 import { KernelApplier } from "../apply/kernel-applier.ts";
 import { lookAtLinks } from "../apply/look.ts";
@@ -213,7 +213,7 @@ export class Instance {
     const sysctls = sysctlNames(configuration.tunnels);
     const observation = await observe(sockets, configuration.table, { whole, sysctls });
     const situation = await firstSituation(configuration, this.#ids, observation);
-    demandNoConflict(findingsOf(configuration, observation, situation));
+    demandNoConflict(hindrancesOf(configuration, observation, situation));
     return { observation, situation };
   }
 

@@ -25,7 +25,7 @@ import {
 } from "./fields.ts";
 import { rateLimit } from "./limits.ts";
 import { authenticationChain, EPOCHS, endpointsSet, LONGER, STRANGERS, TUNNELS } from "./names.ts";
-import { limitedSet, needsOf, sourcesSet, tunnelsSet } from "./sets.ts";
+import { limitedSet, listens, sourcesSet, tunnelsSet } from "./sets.ts";
 import { overChain, queued, strangersChain } from "./strangers.ts";
 
 /**
@@ -125,8 +125,7 @@ function longerOf({ longer, conntrack }: GateTunnel): Rule[] {
 /** What all tunnels have in common that may have to look at something; strangers' total is one. */
 export function authenticationObjects(gate: Gate): NftObject[] {
   const beats = gate.tunnels.some(({ heartbeats }) => heartbeats.length > 0);
-  const listens = gate.tunnels.some((tunnel) => needsOf(gate, tunnel).authentications);
-  if (!listens && !beats) return [];
+  if (!gate.tunnels.some(listens) && !beats) return [];
   const interfaces = gate.tunnels.map(
     ({ name }): Element => ({
       kind: "element",

@@ -35,7 +35,7 @@ import {
   realMap,
 } from "./names.ts";
 import { acceptData } from "./receive.ts";
-import { isExact, type Needs, needsOf, surroundsMany } from "./sets.ts";
+import { isExact, listens, type Needs, needsOf, surroundsMany } from "./sets.ts";
 
 /**
  * All that a roam, a refresh or the expiry of this peer touches. `tunnel` may come without its peers.
@@ -91,8 +91,7 @@ export function element(
 
 /** The chain of a peer that has prefixes. */
 function prefixChain(tunnel: GateTunnel, peer: GatePeer): Chain {
-  const listens = tunnel.authentications.length > 0 || tunnel.replies.length > 0;
-  const otherwise = listens ? goTo(authenticationChain(tunnel.name)) : drop;
+  const otherwise = listens(tunnel) ? goTo(authenticationChain(tunnel.name)) : drop;
   const any = peer.inner.some(({ length }) => length === 0);
   return {
     kind: "chain",

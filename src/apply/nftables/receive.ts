@@ -63,7 +63,7 @@ import {
   tunnelChain,
 } from "./names.ts";
 import { plainMap } from "./plain.ts";
-import { covers, needsOf, set } from "./sets.ts";
+import { covers, isGuarded, needsOf, set } from "./sets.ts";
 import { queued } from "./strangers.ts";
 
 /** After connection tracking (-200), before everybody else's rules (mangle, -150). */
@@ -138,7 +138,7 @@ function guard(gate: Gate, local: IpAddress, tunnels: readonly GateTunnel[]): Ru
   const isIpip = protocolIs(PROTOCOL_IPIP);
   const foreign = gate.foreignIpip.filter((device) => covers(device.local, local));
   // From anyone: what comes from our peers' addresses would find our devices, the rest finds theirs.
-  if (tunnels.length > 0 && tunnels.every((tunnel) => needsOf(gate, tunnel).guard)) {
+  if (tunnels.length > 0 && tunnels.every((tunnel) => isGuarded(gate, tunnel))) {
     return tunnels.map(({ name }) =>
       rule(isIpip, inSet(guardSet(name), packetKey(ip.source)), drop),
     );

@@ -143,15 +143,24 @@ export function needsOf(gate: Pick<Gate, "foreignIpip">, tunnel: GateTunnel): Ne
     exact: tunnel.peers.some(isExact),
     nodes: tunnel.peers.some(({ anyPort }) => anyPort),
     prefixes: tunnel.peers.some((peer) => !peer.anyPort && !isExact(peer)),
-    authentications: tunnel.authentications.length > 0 || tunnel.replies.length > 0,
+    authentications: listens(tunnel),
     hub: tunnel.form === "hub",
     hosts: tunnel.peers.some(surroundsMany),
-    guard:
-      tunnel.form === "direct" &&
-      gate.foreignIpip.some(
-        ({ local, remote }) => remote === undefined && covers(local, tunnel.local),
-      ),
+    guard: isGuarded(gate, tunnel),
   };
+}
+
+/** Something may have to be looked at. */
+export function listens({ authentications, replies }: GateTunnel): boolean {
+  return authentications.length > 0 || replies.length > 0;
+}
+
+/** Bare protocol 4 is for a device of somebody else, but for what comes from the tunnel's peer. */
+export function isGuarded({ foreignIpip }: Pick<Gate, "foreignIpip">, tunnel: GateTunnel): boolean {
+  if (tunnel.form !== "direct") return false;
+  return foreignIpip.some(
+    ({ local, remote }) => remote === undefined && covers(local, tunnel.local),
+  );
 }
 
 /** A foreign device without a local address listens on all. */

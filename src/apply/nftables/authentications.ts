@@ -5,9 +5,9 @@
 import { NFT_META_IIFNAME } from "../../kernel/nftables/constants.ts";
 import { hexOf } from "../../kernel/nftables/data.ts";
 import type { Expression } from "../../kernel/nftables/expression.ts";
-import type { Chain, Element, NftObject, Rule } from "../../kernel/nftables/objects.ts";
+import type { Chain, NftObject, Rule } from "../../kernel/nftables/objects.ts";
 import type { AuthenticationLength, Gate, GateTunnel } from "../../plan/gate.ts";
-import { chain } from "./chains.ts";
+import { chain, lastingElement } from "./chains.ts";
 import {
   authenticationEpoch,
   between,
@@ -126,17 +126,7 @@ function longerOf({ longer, conntrack }: GateTunnel): Rule[] {
 export function authenticationObjects(gate: Gate): NftObject[] {
   const beats = gate.tunnels.some(({ heartbeats }) => heartbeats.length > 0);
   if (!gate.tunnels.some(listens) && !beats) return [];
-  const interfaces = gate.tunnels.map(
-    ({ name }): Element => ({
-      kind: "element",
-      set: TUNNELS,
-      key: hexInterface(name),
-      data: undefined,
-      timeout: 0,
-      expires: undefined,
-      counter: undefined,
-    }),
-  );
+  const interfaces = gate.tunnels.map(({ name }) => lastingElement(TUNNELS, hexInterface(name)));
   const objects: NftObject[] = [tunnelsSet(), ...interfaces];
   const waits = gate.tunnels.some(({ authentications }) => authentications.length > 0);
   // From here on, whoever sent it is a stranger.

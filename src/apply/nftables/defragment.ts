@@ -8,18 +8,17 @@ import { NFPROTO_IPV4, NFT_CT_STATE, NFT_META_L4PROTO } from "../../kernel/nftab
 import { hexOf } from "../../kernel/nftables/data.ts";
 import type { Expression } from "../../kernel/nftables/expression.ts";
 import type { Chain, NftObject } from "../../kernel/nftables/objects.ts";
-import { KernelError } from "../../netlink/errors.ts";
+import { chain } from "./chains.ts";
 import type { NftChange } from "./diff.ts";
-import { hexHost, hexPort, PROTOCOL_UDP } from "./fields.ts";
+import { hexHost, hexPort, PROTOCOL_UDP, rule } from "./fields.ts";
+import { lackingIn } from "./lacking.ts";
 import { DEFRAGMENT } from "./names.ts";
 
 /** NF_CT_STATE_UNTRACKED_BIT (linux/netfilter/nf_conntrack_common.h); any state would do. */
 const UNTRACKED = 1 << 6;
 
-function chainOf(expressions: readonly Expression[]): Chain {
-  const rules = [{ expressions, comment: undefined }];
-  return { kind: "chain", name: DEFRAGMENT, base: undefined, comment: undefined, rules };
-}
+const chainOf = (expressions: readonly Expression[]): Chain =>
+  chain(DEFRAGMENT, [rule(expressions)]);
 
 /** Turns nothing else on. */
 export const defragmentation: Chain = chainOf([
@@ -43,12 +42,7 @@ export function isDefragmentation(object: NftObject): boolean {
 
 /** Whether the kernel has refused {@link defragmentation} for what it lacks. */
 export function lacksDefragmentation(error: unknown): boolean {
-  return (
-    error instanceof KernelError &&
-    error.code === "ENOENT" &&
-    error.operation.startsWith("NFT_MSG_NEWRULE ") &&
-    error.operation.endsWith(` ${DEFRAGMENT}`)
-  );
+  return lackingIn(error) === DEFRAGMENT;
 }
 
 export function withTracking(changes: readonly NftChange[]): NftChange[] {

@@ -2,7 +2,8 @@
  * What differs between the table that we want and the one that is there. Pure.
  */
 import { isDeepStrictEqual } from "node:util";
-import type { Chain, Element, NftObject, NftSet } from "../../kernel/nftables/objects.ts";
+import type { Element, NftObject, NftSet } from "../../kernel/nftables/objects.ts";
+import { setsOf } from "./chains.ts";
 import { isDefragmentation } from "./defragment.ts";
 import { withoutHash } from "./heartbeats.ts";
 import { tunnelOf } from "./names.ts";
@@ -152,12 +153,6 @@ function replacedSets(
 /** A set in use can't be removed, so the rules that use it go and come with it. */
 function usesAny(chain: NftObject, sets: ReadonlySet<string>): boolean {
   return sets.size > 0 && chain.kind === "chain" && setsOf(chain).some((name) => sets.has(name));
-}
-
-function setsOf({ rules }: Chain): string[] {
-  return rules.flatMap(({ expressions }) =>
-    expressions.flatMap((expression) => ("set" in expression ? [expression.set] : [])),
-  );
 }
 
 function setsByName(...lists: readonly (readonly NftObject[])[]): Map<string, NftSet> {

@@ -5,6 +5,7 @@ import type { Chain, Element, NftObject, Rule } from "../../kernel/nftables/obje
 import { type IpAddress, isHost } from "../../net/address.ts";
 import type { Gate, GatePeer, GateTunnel } from "../../plan/gate.ts";
 import { placeholder } from "../../plan/ids.ts";
+import { chain, lastingElement } from "./chains.ts";
 import {
   drop,
   goTo,
@@ -93,17 +94,11 @@ export function element(
 function prefixChain(tunnel: GateTunnel, peer: GatePeer): Chain {
   const otherwise = listens(tunnel) ? goTo(authenticationChain(tunnel.name)) : drop;
   const any = peer.inner.some(({ length }) => length === 0);
-  return {
-    kind: "chain",
-    name: peerChain(tunnel.name, peer.id),
-    base: undefined,
-    comment: undefined,
-    rules: [
-      ...noAuthentication(tunnel, otherwise),
-      ...innerSources(tunnel, peer, otherwise),
-      ...(any ? [] : [rule(otherwise)]),
-    ],
-  };
+  return chain(peerChain(tunnel.name, peer.id), [
+    ...noAuthentication(tunnel, otherwise),
+    ...innerSources(tunnel, peer, otherwise),
+    ...(any ? [] : [rule(otherwise)]),
+  ]);
 }
 
 /** The narrowest network that holds an inner source decides whose it is. */
@@ -130,7 +125,7 @@ function innerSources(tunnel: GateTunnel, peer: GatePeer, otherwise: Rule["expre
 }
 
 export function hostElement(tunnel: GateTunnel, host: IpAddress): Element {
-  return element({ lifetime: 0, remaining: undefined }, hostsSet(tunnel.name), hexAddress(host));
+  return lastingElement(hostsSet(tunnel.name), hexAddress(host));
 }
 
 /**

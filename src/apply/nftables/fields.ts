@@ -82,6 +82,9 @@ export const hexAddress = (address: IpAddress): Hex => toHex(addressBytes(addres
 export const hexPort = (port: number): Hex => hexOf(port, 2);
 export const hexPorts = (source: number, destination: number): Hex =>
   hexPort(source) + hexPort(destination);
+/** A key of an address and a port, which is padded to 4 bytes. */
+export const hexPlace = (address: IpAddress, port: number): Hex =>
+  `${hexAddress(address)}${hexPort(port)}0000`;
 /** In host order, as the kernel keeps marks and states. */
 export const hexHost = (number: number): Hex =>
   toHex(new Uint8Array(Uint32Array.of(number).buffer));

@@ -14,15 +14,16 @@ import {
 import { hexOf } from "../../kernel/nftables/data.ts";
 import type { Expression } from "../../kernel/nftables/expression.ts";
 import type { PayloadField } from "../../kernel/nftables/expressions/payload.ts";
-import type { BaseChain, Chain, Element, NftObject, Rule } from "../../kernel/nftables/objects.ts";
+import type { BaseChain, Chain, NftObject, Rule } from "../../kernel/nftables/objects.ts";
 import type { Gate, GateClamp, GateMark } from "../../plan/gate.ts";
+import { lastingElement } from "./chains.ts";
 import {
   ADDRESS,
   accept,
   between,
-  hexAddress,
   hexHost,
   hexInterface,
+  hexPlace,
   hexPort,
   inSet,
   ip,
@@ -56,14 +57,7 @@ function markObjects(gate: Gate): NftObject[] {
   const { marks, tunnels, plain } = gate;
   if (marks.length === 0) return [];
   // The tunnels' own packets would go back into them.
-  const outer = tunnels.map(
-    ({ local, port }): Element => ({
-      kind: "element",
-      set: OUTER,
-      key: `${hexAddress(local)}${hexPort(port)}0000`,
-      ...{ data: undefined, timeout: 0, expires: undefined, counter: undefined },
-    }),
-  );
+  const outer = tunnels.map(({ local, port }) => lastingElement(OUTER, hexPlace(local, port)));
   const notOuter = (address: PayloadField, port: PayloadField): Rule[] => [
     ...(tunnels.length > 0
       ? [rule(protocolIs(PROTOCOL_UDP), inSet(OUTER, packetKey(address, port)), accept)]

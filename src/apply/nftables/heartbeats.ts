@@ -9,8 +9,8 @@ import type { Expression } from "../../kernel/nftables/expression.ts";
 import { hashOf } from "../../kernel/nftables/expressions/hash.ts";
 import type { Chain, NftObject, Rule } from "../../kernel/nftables/objects.ts";
 import type { IpAddress } from "../../net/address.ts";
-import { KernelError } from "../../netlink/errors.ts";
 import type { Gate, GateTunnel } from "../../plan/gate.ts";
+import { chain } from "./chains.ts";
 import {
   drop,
   goTo,
@@ -23,6 +23,7 @@ import {
   UDP_HEADER,
   udp,
 } from "./fields.ts";
+import { lackingIn } from "./lacking.ts";
 import { rateLimit } from "./limits.ts";
 import { HEARTBEAT, heartbeatChain, STRANGERS } from "./names.ts";
 
@@ -66,18 +67,12 @@ export function heartbeatChains(
         rule(isSign(length, hash), [rateLimit(queue.rateTotal, false)], look),
       );
     }
-    return {
-      kind: "chain",
-      name: heartbeatChain(local, port),
-      base: undefined,
-      comment: undefined,
-      rules: [
-        ...first,
-        ...rules.values(),
-        rule([rateLimit(LOOKED_AT, false)], goTo(STRANGERS)),
-        rule(drop),
-      ],
-    };
+    return chain(heartbeatChain(local, port), [
+      ...first,
+      ...rules.values(),
+      rule([rateLimit(LOOKED_AT, false)], goTo(STRANGERS)),
+      rule(drop),
+    ]);
   });
 }
 
@@ -97,12 +92,7 @@ function isSign(length: number, hash: number): Expression[] {
 
 /** Whether the kernel has refused such a chain because it can't hash: it has no nft_hash. */
 export function lacksHash(error: unknown): boolean {
-  return (
-    error instanceof KernelError &&
-    error.code === "ENOENT" &&
-    error.operation.startsWith("NFT_MSG_NEWRULE ") &&
-    error.operation.includes(` ${HEARTBEAT}`)
-  );
+  return lackingIn(error)?.startsWith(HEARTBEAT) === true;
 }
 
 /** For such a kernel: by length alone, within the limits of all strangers. */

@@ -5,21 +5,18 @@
  */
 import type { Chain, NftObject } from "../../kernel/nftables/objects.ts";
 import type { Remembered } from "../../plan/sysctls.ts";
+import { chain } from "./chains.ts";
 import { sysctlChain } from "./names.ts";
 
 export function memoryObjects(remembered: readonly Remembered[]): Chain[] {
-  return remembered.map(({ name, is, was }) => ({
-    kind: "chain",
-    name: sysctlChain(name),
-    base: undefined,
-    comment: undefined,
-    rules: [
+  return remembered.map(({ name, is, was }) =>
+    chain(sysctlChain(name), [
       {
         expressions: [{ kind: "verdict", verdict: { code: "return" } }],
         comment: `${name} is ${is}, was ${was}`,
       },
-    ],
-  }));
+    ]),
+  );
 }
 
 /** The inverse; what is not in our words is not remembered. */

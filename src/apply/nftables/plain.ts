@@ -1,6 +1,7 @@
 /** Tunnels without UDP: bare protocol 4 from one address, with an inner source that is its peer's to use. */
 import type { Chain, Element, NftObject } from "../../kernel/nftables/objects.ts";
 import type { GatePlain } from "../../plan/gate.ts";
+import { chain, verdictElement } from "./chains.ts";
 import {
   ADDRESS,
   accept,
@@ -25,12 +26,9 @@ export function plainMap(plain: readonly GatePlain[]): NftObject[] {
 export function plainObjects(tunnel: GatePlain): (Chain | Element)[] {
   const { name, local, remote, inner, conntrack } = tunnel;
   const letIn = [...bypass(conntrack), ...accept];
-  const chain: Chain = {
-    kind: "chain",
-    name: plainChain(name),
-    base: undefined,
-    comment: undefined,
-    rules: inner.some(({ length }) => length === 0)
+  const own = chain(
+    plainChain(name),
+    inner.some(({ length }) => length === 0)
       ? [rule(letIn)]
       : [
           // The first one is looked at, and without it the others come to nothing.
@@ -38,16 +36,7 @@ export function plainObjects(tunnel: GatePlain): (Chain | Element)[] {
           ...inner.map((prefix) => rule(within(bare.source, prefix), letIn)),
           rule(drop),
         ],
-  };
-  if (remote === undefined) return [chain];
-  const element: Element = {
-    kind: "element",
-    set: PLAIN,
-    key: hexAddress(remote) + hexAddress(local),
-    data: { code: "goto", chain: plainChain(name) },
-    timeout: 0,
-    expires: undefined,
-    counter: undefined,
-  };
-  return [chain, element];
+  );
+  if (remote === undefined) return [own];
+  return [own, verdictElement(PLAIN, hexAddress(remote) + hexAddress(local), plainChain(name))];
 }

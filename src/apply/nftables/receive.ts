@@ -16,7 +16,7 @@ import {
   DROP_FROM_TUNNEL,
   SharedRules,
 } from "./authentications.ts";
-import { chain, MOST_COMPARES, PRIORITY, verdictElement } from "./chains.ts";
+import { chain, lastingElement, MOST_COMPARES, PRIORITY, verdictElement } from "./chains.ts";
 import { defragmentation } from "./defragment.ts";
 import {
   ADDRESS,
@@ -26,6 +26,7 @@ import {
   fromMap,
   goTo,
   hexAddress,
+  hexPlace,
   hexPort,
   inSet,
   ip,
@@ -176,10 +177,7 @@ function standInObjects({ tunnels }: Gate): NftObject[] {
   objects.push(set(STAND_INS, [ADDRESS, PORT], { data: ADDRESS }));
   for (const { local, port, standIn } of tracked) {
     if (standIn === undefined) continue;
-    objects.push({
-      ...{ kind: "element", set: STAND_INS, key: `${hexAddress(local)}${hexPort(port)}0000` },
-      ...{ data: hexAddress(standIn), timeout: 0, expires: undefined, counter: undefined },
-    });
+    objects.push(lastingElement(STAND_INS, hexPlace(local, port), hexAddress(standIn)));
   }
   const standIn = fromMap(STAND_INS, packetKey(ip.destination, udp.destinationPort));
   objects.push({

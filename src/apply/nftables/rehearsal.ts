@@ -10,6 +10,7 @@ import { newSet } from "../../kernel/nftables/set.ts";
 import { newTable } from "../../kernel/nftables/table.ts";
 import type { KernelError } from "../../netlink/errors.ts";
 import type { Request } from "../../netlink/request.ts";
+import { setsIn, setsOf } from "./chains.ts";
 import { lacksDefragmentation } from "./defragment.ts";
 import type { NftChange } from "./diff.ts";
 import { lackingExpression } from "./lacking.ts";
@@ -99,14 +100,6 @@ function choose(
       if (target?.kind === "chain") choose(target, known, chosen);
     }
   }
-}
-
-function setsOf({ rules }: Chain): string[] {
-  return rules.flatMap(({ expressions }) => setsIn(expressions));
-}
-
-function setsIn(expressions: Chain["rules"][number]["expressions"]): string[] {
-  return expressions.flatMap((expression) => ("set" in expression ? [expression.set] : []));
 }
 
 function keyOf(object: NftObject): string {

@@ -19,6 +19,7 @@ import { flushChain, newRule } from "../../kernel/nftables/rule.ts";
 import { deleteSet, newSet } from "../../kernel/nftables/set.ts";
 import { deleteTable, newTable } from "../../kernel/nftables/table.ts";
 import type { Request } from "../../netlink/request.ts";
+import { setsOf } from "./chains.ts";
 import type { NftChange } from "./diff.ts";
 import { tableNamed } from "./ruleset.ts";
 
@@ -164,10 +165,8 @@ function isMoved({ chain, previous }: ChangedChain): boolean {
   return !isDeepStrictEqual(chain.base, previous.base) || chain.comment !== previous.comment;
 }
 
-function uses({ rules }: Chain, sets: ReadonlySet<string>): boolean {
-  return rules.some(({ expressions }) =>
-    expressions.some((expression) => "set" in expression && sets.has(expression.set)),
-  );
+function uses(chain: Chain, sets: ReadonlySet<string>): boolean {
+  return setsOf(chain).some((name) => sets.has(name));
 }
 
 function rules(table: TableName, chain: Chain, encoder: ExpressionEncoder): Request[] {

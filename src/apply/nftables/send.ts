@@ -6,6 +6,7 @@
 import { NF_INET_LOCAL_OUT, NFT_META_MARK } from "../../kernel/nftables/constants.ts";
 import type { Expression } from "../../kernel/nftables/expression.ts";
 import type { Chain, NftObject, Rule } from "../../kernel/nftables/objects.ts";
+import type { IpAddress } from "../../net/address.ts";
 import type { Gate, GateTunnel } from "../../plan/gate.ts";
 import { CLASS_E } from "../../plan/ids.ts";
 import { chain, MOST_COMPARES, PRIORITY, verdictElement } from "./chains.ts";
@@ -18,6 +19,7 @@ import {
   goTo,
   hexAddress,
   hexHost,
+  hexPlace,
   hexPort,
   ip,
   is,
@@ -41,7 +43,7 @@ export function sendingObjects(gate: Gate): NftObject[] {
   if (senders.length === 0) return [];
   const few = senders.length <= MOST_COMPARES;
   const isUdp = protocolIs(PROTOCOL_UDP);
-  const source = ({ local, standIn }: GateTunnel) => hexAddress(standIn ?? local);
+  const source = ({ local, standIn }: GateTunnel): IpAddress => standIn ?? local;
   const base: Chain = {
     kind: "chain",
     name: OUTPUT,
@@ -50,7 +52,7 @@ export function sendingObjects(gate: Gate): NftObject[] {
     rules: few
       ? senders.map((tunnel) =>
           rule(
-            is(ip.source, source(tunnel)),
+            is(ip.source, hexAddress(source(tunnel))),
             isUdp,
             is(udp.sourcePort, hexPort(tunnel.port)),
             goTo(fromHub(tunnel.name)),
@@ -62,10 +64,9 @@ export function sendingObjects(gate: Gate): NftObject[] {
     ? []
     : [
         set(HUBS, [ADDRESS, PORT], { data: VERDICT, size: senders.length }),
-        ...senders.map((tunnel) => {
-          const key = `${source(tunnel)}${hexPort(tunnel.port)}0000`;
-          return verdictElement(HUBS, key, fromHub(tunnel.name));
-        }),
+        ...senders.map((tunnel) =>
+          verdictElement(HUBS, hexPlace(source(tunnel), tunnel.port), fromHub(tunnel.name)),
+        ),
       ];
   return [
     ...map,

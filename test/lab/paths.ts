@@ -12,6 +12,9 @@ export const cacheFolder = process.env["IPIPOUD_LAB_CACHE"] ?? "/var/tmp/ipipoud
 export const prometheusProgram = (name: "prometheus" | "promtool"): string =>
   join(cacheFolder, "prometheus", "usr", "bin", name);
 
+/** Of Debian's package etcd-server; put there as well. */
+export const etcdProgram = join(cacheFolder, "etcd-server", "usr", "bin", "etcd");
+
 /**
  * One virtual machine of each kernel at a time: whoever boots one holds this file (flock(1)). Two make use of
  * two processors, as each has one.

@@ -89,25 +89,27 @@ function installPackages() {
 }
 
 /**
- * Prometheus is unpacked beside the kernels and not installed: Debian's package would start a server. Where
- * test/lab/paths.ts looks for it.
+ * Servers that tests start are unpacked beside the kernels and not installed: Debian's packages would start them.
+ * Where test/lab/paths.ts looks for them.
+ *
+ * @param {string} name @param {string} size
  */
-function fetchPrometheus() {
+function fetchServer(name, size) {
   const cache = process.env.IPIPOUD_LAB_CACHE ?? "/var/tmp/ipipoud-lab";
-  const folder = join(cache, "prometheus");
+  const folder = join(cache, name);
   if (existsSync(folder)) return;
   mkdirSync(cache, { recursive: true });
-  const work = mkdtempSync(join(cache, "fetching-prometheus-"));
-  say("downloading prometheus (20 MB, once)");
-  const download = ["-qq", "-o", "APT::Sandbox::User=root", "download", "prometheus"];
+  const work = mkdtempSync(join(cache, `fetching-${name}-`));
+  say(`downloading ${name} (${size}, once)`);
+  const download = ["-qq", "-o", "APT::Sandbox::User=root", "download", name];
   let done = run("apt-get", download, { cwd: work });
   if (!done.ok) {
     say("refreshing apt's package lists");
     run("apt-get", ["update", "-qq"]);
     done = run("apt-get", download, { cwd: work });
   }
-  const deb = readdirSync(work).find((name) => name.endsWith(".deb"));
-  if (!done.ok || deb === undefined) fail(`apt-get download prometheus failed:\n${done.said}`);
+  const deb = readdirSync(work).find((file) => file.endsWith(".deb"));
+  if (!done.ok || deb === undefined) fail(`apt-get download ${name} failed:\n${done.said}`);
   const unpacked = run("dpkg", ["-x", join(work, deb), join(work, "root")]);
   if (!unpacked.ok) fail(`dpkg -x ${deb} failed:\n${unpacked.said}`);
   try {
@@ -169,7 +171,8 @@ function build() {
 }
 
 installPackages();
-fetchPrometheus();
+fetchServer("prometheus", "20 MB");
+fetchServer("etcd-server", "8 MB");
 installModules();
 buildAddon();
 build();

@@ -58,10 +58,36 @@ export interface TunnelConfig {
 }
 
 export interface DirectoryConfig {
-  readonly from:
-    | { readonly kind: "file"; readonly path: string }
-    | { readonly kind: "url"; readonly url: string; readonly caFile: string | undefined };
+  readonly from: DirectoryOrigin;
   readonly interval: number;
+  /** What it may say of its nodes; undefined: it is its operator's own word. */
+  readonly limits?: DirectoryLimits | undefined;
+}
+
+export type DirectoryOrigin =
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "url"; readonly url: string; readonly caFile: string | undefined }
+  | StoreOrigin;
+
+/** A prefix of the keys of an etcd cluster. */
+export interface StoreOrigin {
+  readonly kind: "store";
+  /** Of the cluster's members; their origins alone. */
+  readonly members: readonly string[];
+  readonly prefix: string;
+  readonly user: string | undefined;
+  readonly password: Secret | undefined;
+  readonly caFile: string | undefined;
+  /** What we show them, where they ask. */
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+}
+
+export interface DirectoryLimits {
+  /** Inner addresses that its nodes may have. */
+  readonly allowedIPs: readonly Prefix[];
+  /** Nodes without a key are taken, too. */
+  readonly unproven: boolean;
 }
 
 /** Where an inner address of a directory is reached. */
@@ -69,6 +95,10 @@ export interface Node {
   /** An IPv4 address, or a name in lower case. */
   readonly host: string;
   readonly port: number;
+  /** By which it proves itself; base64. undefined: it is simply there. */
+  readonly publicKey?: string;
+  /** What else is behind it. */
+  readonly allowedIPs?: readonly Prefix[];
 }
 
 /** By inner address. */

@@ -25,7 +25,7 @@ export function resolvePaths(part: Part, environment: Environment, problems: Pro
   for (const [tunnelName, tunnel] of Object.entries(content.tunnels ?? {})) {
     resolveKeys(tunnel, ["privateKeyFile"], ["tunnels", tunnelName]);
     if (tunnel.directory !== undefined) {
-      resolveKeys(tunnel.directory, ["file", "caFile"], ["tunnels", tunnelName, "directory"]);
+      resolveKeys(tunnel.directory, directoryFileKeys, ["tunnels", tunnelName, "directory"]);
     }
     const peers = tunnel.peers ?? {};
     for (const peerName in peers) {
@@ -41,6 +41,8 @@ export function resolvePaths(part: Part, environment: Environment, problems: Pro
 }
 
 const secretFileKeys = ["privateKeyFile", "secretFile", "tokenFile", "tokenBase64File"];
+
+const directoryFileKeys = ["file", "caFile", "passwordFile", "certFile", "keyFile"];
 
 function namesFile(peer: PeerPart): boolean {
   const { privateKeyFile, secretFile, tokenFile, tokenBase64File } = peer;

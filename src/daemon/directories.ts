@@ -2,14 +2,13 @@
 import type { Configuration, Nodes, TunnelConfig } from "../config/model.ts";
 import { type IpAddress, parseAddress } from "../net/address.ts";
 import { withNodes } from "../plan/directory.ts";
-import { Directory, type Remembered } from "../tunnel/directory/directory.ts";
-import { FileSource } from "../tunnel/directory/file.ts";
+import { Directory, fewOf, type Remembered } from "../tunnel/directory/directory.ts";
 import { Keeper } from "../tunnel/directory/keeper.ts";
 import { keptPath } from "../tunnel/directory/kept.ts";
 import { Names } from "../tunnel/directory/names.ts";
 import type { DirectorySource } from "../tunnel/directory/source.ts";
+import { sourceOf } from "../tunnel/directory/sources.ts";
 import { nodesAtStart } from "../tunnel/directory/start.ts";
-import { UrlSource } from "../tunnel/directory/url.ts";
 import type { EventSink } from "../tunnel/events.ts";
 import type { Peer } from "../tunnel/peers.ts";
 import type { Tunnels } from "../tunnel/tunnels.ts";
@@ -87,8 +86,7 @@ export class Directories {
 
   /** Nodes that can't be peers: one event for as long as they are the same. */
   leftOut(tunnel: string, refused: readonly string[]): void {
-    const more = refused.length > 3 ? `; and ${refused.length - 3} more` : "";
-    const words = refused.length === 0 ? undefined : `${refused.slice(0, 3).join("; ")}${more}`;
+    const words = refused.length === 0 ? undefined : fewOf(refused);
     if (words === this.#leftOut.get(tunnel)) return;
     if (words === undefined) this.#leftOut.delete(tunnel);
     else {
@@ -159,11 +157,6 @@ export class Directories {
       }
     }
   }
-}
-
-function sourceOf({ from, interval }: NonNullable<TunnelConfig["directory"]>): DirectorySource {
-  if (from.kind === "file") return new FileSource({ path: from.path, interval });
-  return new UrlSource({ url: from.url, caFile: from.caFile, interval });
 }
 
 /** Where its last good answer is kept, which also names it; undefined: it has no directory. */

@@ -135,7 +135,7 @@ function write(text: string): void {
 }
 
 /** These are about what is around the kernel: where there are several, each of them has its share. */
-const ONCE = /\/e2e\/(container|metrics|readme|service)\./;
+const ONCE = /\/e2e\/(container|metrics|readme|service|store)\./;
 
 function shareOf(kernel: string, kernels: readonly string[], files: readonly string[]): string[] {
   const once = files.filter((file) => ONCE.test(file));

@@ -1,35 +1,114 @@
 /** A tunnel's directory: exactly one source, and what belongs to it. */
 import { Complaint } from "../complaint.ts";
-import type { DirectoryConfig } from "../model.ts";
+import type { DirectoryConfig, DirectoryLimits, DirectoryOrigin } from "../model.ts";
 import type { Problems } from "../problems.ts";
-import type { TunnelPart } from "../schema/tunnel.ts";
+import type { DirectoryPart } from "../schema/directory.ts";
 import type { Path } from "../source/document.ts";
+import { withoutRepeats } from "./prefixes.ts";
+import { hasSecret, takeSecret } from "./secrets.ts";
 
 /** udptun's. Milliseconds. */
 const defaultInterval = 300_000;
 
-export function buildDirectory(
-  part: TunnelPart["directory"],
-  path: Path,
-  problems: Problems,
-): DirectoryConfig | undefined {
-  if (part === undefined) return undefined;
-  const { file, url, caFile, interval = defaultInterval } = part;
-  const complain = (what: string, mend: string): undefined => {
-    problems.add(path, new Complaint(what, mend), { at: "key" });
-    return undefined;
-  };
-  if (file !== undefined && url !== undefined) {
-    return complain("a directory with both `file` and `url`", "keep one");
-  }
-  if (caFile !== undefined && url?.startsWith("https:") !== true) {
-    return complain("a `caFile`, and no https URL to check", "remove it, or add the URL");
-  }
-  if (file !== undefined) return frozen({ kind: "file", path: file }, interval);
-  if (url !== undefined) return frozen({ kind: "url", url, caFile }, interval);
-  return complain("a directory without a source", "add `file` or `url`");
+export interface DirectoryContext {
+  readonly tunnel: string;
+  readonly path: Path;
+  readonly problems: Problems;
 }
 
-function frozen(from: DirectoryConfig["from"], interval: number): DirectoryConfig {
-  return Object.freeze({ from: Object.freeze(from), interval });
+type Complain = (what: string, mend: string, key?: string) => undefined;
+
+export function buildDirectory(
+  part: DirectoryPart | undefined,
+  context: DirectoryContext,
+): DirectoryConfig | undefined {
+  if (part === undefined) return undefined;
+  const { path, problems } = context;
+  const complain: Complain = (what, mend, key) => {
+    problems.add(key === undefined ? path : [...path, key], new Complaint(what, mend), {
+      at: "key",
+    });
+    return undefined;
+  };
+  const from = originOf(part, context, complain);
+  if (from === undefined) return undefined;
+  const { interval = defaultInterval } = part;
+  const limits = limitsOf(part, complain);
+  return Object.freeze({
+    from: Object.freeze(from),
+    interval,
+    ...(limits && { limits: Object.freeze(limits) }),
+  });
+}
+
+function originOf(
+  part: DirectoryPart,
+  context: DirectoryContext,
+  complain: Complain,
+): DirectoryOrigin | undefined {
+  const { file, url, store, caFile } = part;
+  const given = (["file", "url", "store"] as const).filter((key) => part[key] !== undefined);
+  if (given.length > 1) {
+    const [first, ...others] = given.map((key) => `\`${key}\``);
+    return complain(`a directory with both ${first} and ${others.join(" and ")}`, "keep one");
+  }
+  const secure = [...(url === undefined ? [] : [url]), ...(store ?? [])];
+  if (caFile !== undefined && !secure.some((one) => one.startsWith("https:"))) {
+    return complain("a `caFile`, and no https URL to check", "remove it, or add the URL");
+  }
+  if (store !== undefined) return storeOf(store, part, context, complain);
+  const stray = OF_STORE.find((key) => part[key] !== undefined);
+  if (stray !== undefined) {
+    return complain(`\`${stray}\`, and no store`, "remove it, or add `store`", stray);
+  }
+  if (file !== undefined) return { kind: "file", path: file };
+  if (url !== undefined) return { kind: "url", url, caFile };
+  return complain("a directory without a source", "add `file`, `url` or `store`");
+}
+
+const OF_STORE = [
+  ...["prefix", "user", "password", "passwordFile", "certFile", "keyFile", "auth"],
+] as const;
+
+function storeOf(
+  store: readonly string[],
+  part: DirectoryPart,
+  { tunnel, path, problems }: DirectoryContext,
+  complain: Complain,
+): DirectoryOrigin {
+  const { user, caFile, certFile, keyFile } = part;
+  const prefix = part.prefix ?? `/ipipoud/${encodeURIComponent(tunnel)}/`;
+  const password = takeSecret(part, "password", path, problems);
+  const hasPassword = hasSecret(part, "password");
+  if (user !== undefined && !hasPassword) {
+    complain("a user without a password", "add `passwordFile`", "user");
+  }
+  if (user === undefined && hasPassword)
+    complain("a password, and nobody whose it is", "add `user`");
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    const mend = "`certFile` and `keyFile` go together";
+    complain("half of a certificate", mend, certFile === undefined ? "keyFile" : "certFile");
+  }
+  const secure = store.every((url) => url.startsWith("https:"));
+  if (certFile !== undefined && !secure) {
+    complain("a certificate, and a member without TLS to show it to", "write https", "store");
+  }
+  if (hasPassword && !secure) {
+    complain("a password that would be sent in clear", "write https", "store");
+  }
+  const members = Object.freeze([...new Set(store)]);
+  return { kind: "store", members, prefix, user, password, caFile, certFile, keyFile };
+}
+
+/** A file or URL is its operator's own word; into a store each node may write for itself. */
+function limitsOf(part: DirectoryPart, complain: Complain): DirectoryLimits | undefined {
+  const allowedIPs = withoutRepeats(part.allowedIPs);
+  if (part.store === undefined) {
+    return allowedIPs === undefined ? undefined : { allowedIPs, unproven: true };
+  }
+  if (allowedIPs === undefined) {
+    const mend = "add the directory's `allowedIPs`: [192.168.100.0/24]";
+    complain("a store that may give any inner address to its nodes", mend);
+  }
+  return { allowedIPs: allowedIPs ?? [], unproven: part.auth === "none" };
 }

@@ -6,8 +6,8 @@ import { Secret } from "../secret.ts";
 import type { Path } from "../source/document.ts";
 import { looksLikePacket } from "../token.ts";
 
-/** A secret and its sibling `xFile`, as a tunnel or peer has them. */
-export type SecretName = "privateKey" | "secret" | "token" | "tokenBase64";
+/** A secret and its sibling `xFile`, as a tunnel, a peer or a directory has them. */
+export type SecretName = "privateKey" | "secret" | "token" | "tokenBase64" | "password";
 
 type Mapping = { readonly [key in SecretName | `${SecretName}File`]?: string | undefined };
 
@@ -17,6 +17,7 @@ const inFile = {
   secret: "secretFile",
   token: "tokenFile",
   tokenBase64: "tokenBase64File",
+  password: "passwordFile",
 } as const satisfies { readonly [name in SecretName]: `${name}File` };
 
 /** Whether there is such a secret, without reading it. */
@@ -69,6 +70,7 @@ const decoders: Readonly<Record<SecretName, (bytes: Buffer) => Buffer | Complain
   privateKey: (bytes) => readKey(bytes.toString("latin1")),
   secret: (bytes) =>
     bytes.length > 0 ? bytes : new Complaint("an empty secret", "write one, or leave the key out"),
+  password: (bytes) => (bytes.length > 0 ? bytes : new Complaint("an empty password", "write one")),
   token: checkToken,
   tokenBase64: (bytes) => {
     const token = readBase64(bytes.toString("latin1"));

@@ -53,7 +53,9 @@ export function buildTunnel(name: string, part: TunnelPart, problems: Problems):
     fwmark: part.fwmark,
     ...mobilityOf(part, { path, interfaceName, peers, hub, problems }),
     peers,
-    directory: buildDirectory(part.directory, [...path, "directory"], problems),
+    directory: buildDirectory(part.directory, {
+      ...{ tunnel: name, path: [...path, "directory"], problems },
+    }),
   });
 }
 

@@ -135,7 +135,7 @@ export const tunnelShape = {
   directory: directory()
     .optional()
     .describe(
-      "Peers from a hosts file or URL, in udptun's format; they come and go while it runs.",
+      "Peers from a hosts file, a URL or a store, in udptun's format; they come and go while it runs.",
     ),
 };
 

@@ -1,6 +1,6 @@
 /** One tunnel's directory over time: the last good answer stays, and each change of its fortune is one event. */
 import type { Nodes } from "../../config/model.ts";
-import { readsTheSame } from "../../plan/directory.ts";
+import { isSameNode, readsTheSame } from "../../plan/directory.ts";
 import type { EventName, EventSink } from "../events.ts";
 import type { DirectoryListener, DirectorySource } from "./source.ts";
 
@@ -25,6 +25,8 @@ export class Directory implements DirectoryListener {
   readonly #options: DirectoryOptions;
   #now: Remembered;
   readonly #stop: () => void;
+  /** Entries that make no sense now, in words. */
+  #faults = "";
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
@@ -32,7 +34,8 @@ export class Directory implements DirectoryListener {
     this.#stop = options.source.follow(this);
   }
 
-  nodes(nodes: Nodes): void {
+  nodes(nodes: Nodes, faults: readonly string[] = []): void {
+    this.#tell(faults);
     const { nodes: before, trouble } = this.#now;
     const same = before !== undefined && readsTheSame(before, nodes);
     if (same && trouble === undefined) return;
@@ -57,6 +60,14 @@ export class Directory implements DirectoryListener {
     this.#stop();
   }
 
+  /** One event for as long as they are the same. */
+  #tell(faults: readonly string[]): void {
+    const words = fewOf(faults);
+    if (words === this.#faults) return;
+    this.#faults = words;
+    if (words !== "") this.#emit("failed", `${this.#options.source.name}: ${words}`);
+  }
+
   #note(now: Remembered): void {
     this.#now = now;
     this.#options.remember(now);
@@ -72,10 +83,10 @@ export class Directory implements DirectoryListener {
 function inWords(before: Nodes | undefined, now: Nodes): string {
   let came = 0;
   let moved = 0;
-  for (const [address, { host, port }] of now) {
+  for (const [address, node] of now) {
     const was = before?.get(address);
     if (was === undefined) came++;
-    else if (was.host !== host || was.port !== port) moved++;
+    else if (!isSameNode(was, node)) moved++;
   }
   const went = (before?.size ?? 0) - (now.size - came);
   const counts = [
@@ -89,4 +100,10 @@ function inWords(before: Nodes | undefined, now: Nodes): string {
 
 function count({ size }: Nodes): string {
   return size === 1 ? "1 node" : `${size} nodes`;
+}
+
+/** No more than a line holds. */
+export function fewOf(words: readonly string[]): string {
+  const more = words.length > 3 ? `; and ${words.length - 3} more` : "";
+  return `${words.slice(0, 3).join("; ")}${more}`;
 }

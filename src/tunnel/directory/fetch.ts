@@ -4,6 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
+import { networkWords } from "./network-words.ts";
 
 const MOST_REDIRECTS = 10;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
@@ -122,24 +123,9 @@ async function take(response: IncomingMessage, largest: number): Promise<Fetched
   return { kind: "text", text, validators: { etag, lastModified } };
 }
 
-/** Node's own words name ports and pieces of certificates that differ from time to time. */
 function inWords(error: unknown): Error {
-  const { code } = error as { code?: unknown };
-  const known = typeof code === "string" ? WORDS[code] : undefined;
-  if (known !== undefined) return new Error(known, { cause: error });
-  const certificate = typeof code === "string" && /CERT|SELF_SIGNED|TLS|SSL/.test(code);
-  return new Error(
-    certificate ? `its certificate is not good (${code})` : `no answer (${code ?? "unknown"})`,
-    { cause: error },
-  );
+  return new Error(networkWords(error).words, { cause: error });
 }
-
-const WORDS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "connection refused",
-  ECONNRESET: "the connection was cut",
-  ENOTFOUND: "its host has no address",
-  EAI_AGAIN: "its host's name can't be resolved now",
-};
 
 async function readCertificates(path: string): Promise<Buffer> {
   try {

@@ -7,19 +7,20 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Complaint } from "../../config/complaint.ts";
 import { largestHosts, readHosts } from "../../config/hosts.ts";
-import type { DirectoryConfig, Nodes } from "../../config/model.ts";
+import type { DirectoryOrigin, Nodes } from "../../config/model.ts";
+import { identityOf } from "./origin.ts";
 
 export interface KeptOptions {
   readonly stateDirectory: string;
   readonly table: string;
   readonly tunnel: string;
-  readonly from: DirectoryConfig["from"];
+  readonly from: DirectoryOrigin;
 }
 
 /** Of each tunnel and source one: what another source said is not this one's. */
 export function keptPath({ stateDirectory, table, tunnel, from }: KeptOptions): string {
-  const source = from.kind === "file" ? from.path : from.url;
-  const of = createHash("sha256").update(JSON.stringify([table, tunnel, from.kind, source]));
+  const source = [table, tunnel, from.kind, identityOf(from)];
+  const of = createHash("sha256").update(JSON.stringify(source));
   return join(stateDirectory, `directory-${of.digest("base64url").slice(0, 22)}.json`);
 }
 

@@ -9,8 +9,12 @@ export interface DirectorySource {
 }
 
 export interface DirectoryListener {
-  /** What it says now, also where that is the same as before. */
-  nodes(nodes: Nodes): void;
+  /**
+   * What it says now, also where that is the same as before.
+   *
+   * @param faults Words for each entry that makes no sense, where entries stand for themselves.
+   */
+  nodes(nodes: Nodes, faults?: readonly string[]): void;
   /** It says nothing that could be used now, and why, also where that is the same as before. */
   trouble(reason: string): void;
 }

@@ -263,7 +263,7 @@ describe("keys", () => {
     [
       "in the wrong mapping",
       tunnel("allowedIPs: []", "table: x", "level: info"),
-      "a.yaml:3:5: `allowedIPs` is not a key here (tunnels.t): it belongs to a peer",
+      "a.yaml:3:5: `allowedIPs` is not a key here (tunnels.t): it belongs to a peer or directory",
       "a.yaml:4:5: `table` is not a key here (tunnels.t): it belongs to the top level",
       "a.yaml:5:5: `level` is not a key here (tunnels.t): it belongs to log",
     ],

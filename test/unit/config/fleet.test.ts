@@ -33,6 +33,30 @@ describe("a directory", () => {
     });
   });
 
+  it("is a store, which has no more to say than it is allowed", () => {
+    const store = '{ store: ["http://a:2379", "http://b:2379"], allowedIPs: [10.0.0.0/24] }';
+    const [tunnel] = load(fleet(store)).tunnels;
+    const files = { caFile: undefined, certFile: undefined, keyFile: undefined };
+    assert.deepEqual(tunnel?.directory, {
+      from: {
+        ...{ kind: "store", members: ["http://a:2379", "http://b:2379"], prefix: "/ipipoud/t/" },
+        ...{ user: undefined, password: undefined, ...files },
+      },
+      interval: 300_000,
+      limits: { allowedIPs: [{ address: "10.0.0.0", length: 24 }], unproven: false },
+    });
+    const secure =
+      "{ store: ['https://a:2379'], prefix: /f/, user: hub, passwordFile: hub.password, caFile: ca.pem, certFile: hub.pem, keyFile: hub.key, allowedIPs: [10.0.0.0/8], auth: none }";
+    const [other] = load(fleet(secure), { "hub.password": "topsecret\n" }).tunnels;
+    const from = other?.directory?.from;
+    assert.ok(from?.kind === "store");
+    assert.equal(from.password?.reveal().toString(), "topsecret");
+    assert.match(from.keyFile ?? "", /^\/.*\/hub\.key$/);
+    assert.deepEqual([from.prefix, from.user], ["/f/", "hub"]);
+    assert.equal(other?.directory?.limits?.unproven, true);
+    assert.doesNotMatch(JSON.stringify(other), /topsecret/);
+  });
+
   it("stands beside peers of the configuration, each of which needs its allowedIPs", () => {
     const peers = ", peers: { p: { token: x } }";
     assert.deepEqual(
@@ -49,6 +73,26 @@ describe("a directory", () => {
     ["{ url: 'ftp://x/' }", "neither an http nor an https URL"],
     ["{ url: hosts }", "not a URL"],
     ["{ file: a, interval: 500ms }", "less than a second"],
+    ["{ store: 'http://a' }", "not a list of URLs"],
+    ["{ store: [] }", "a cluster without members"],
+    ["{ store: [a] }", "not a URL"],
+    [
+      "{ store: ['unix:/run/etcd'], allowedIPs: [10.0.0.0/24] }",
+      "neither an http nor an https URL",
+    ],
+    ["{ store: ['http://u:topsecret@a'] }", "more than a host and a port"],
+    ["{ store: ['http://a'] }", "a store that may give any inner address to its nodes"],
+    ["{ store: ['http://a'], url: 'http://a', allowedIPs: [] }", "a directory with both `url` and"],
+    ["{ store: ['http://a'], prefix: f, allowedIPs: [] }", "not a prefix"],
+    ["{ store: ['https://a'], user: hub, allowedIPs: [] }", "a user without a password"],
+    ["{ store: ['https://a'], password: x, allowedIPs: [] }", "a password, and nobody whose it is"],
+    [
+      "{ store: ['http://a'], user: u, password: x, allowedIPs: [] }",
+      "a password that would be sent",
+    ],
+    ["{ store: ['https://a'], certFile: x, allowedIPs: [] }", "half of a certificate"],
+    ["{ file: a, prefix: /f/ }", "`prefix`, and no store"],
+    ["{ url: 'http://x/', auth: none }", "`auth`, and no store"],
     ["{ files: a }", "unknown key `files`"],
     ["[a]", "not a mapping"],
   ] as const) {

@@ -90,6 +90,90 @@ describe("nodes as peers", () => {
     ]);
   });
 
+  describe("of a store", () => {
+    const limits = { allowedIPs: [prefix("192.168.100.0/24")], unproven: true };
+    const of = { kind: "store", members: [], prefix: "/f/", user: undefined } as const;
+    const files = {
+      password: undefined,
+      caFile: undefined,
+      certFile: undefined,
+      keyFile: undefined,
+    };
+    const store = { from: { ...of, ...files }, interval: 300_000, limits };
+    const guarded = { ...fleet, directory: store };
+    const node = (host: string, ...allowedIPs: string[]) => ({
+      ...{ host, port: 7777, allowedIPs: allowedIPs.map(prefix) },
+    });
+    const entries = (of: Readonly<Record<string, ReturnType<typeof node>>>): Nodes =>
+      new Map(Object.entries(of).map(([address, one]) => [ipAddress(address), one]));
+
+    it("have what they may have, and no more", () => {
+      const made = withNodes(
+        guarded,
+        entries({
+          "192.168.100.2": node("a", "192.168.100.3/32", "192.168.100.2/32"),
+          "192.168.101.2": node("b"),
+          "192.168.100.4": node("c", "0.0.0.0/0"),
+          "192.168.100.5": node("d", "192.168.100.64/30"),
+        }),
+      );
+      const [one] = made.tunnel.peers;
+      assert.deepEqual(one?.allowedIPs, [prefix("192.168.100.2/32"), prefix("192.168.100.3/32")]);
+      assert.deepEqual(made.refused, [
+        "node 192.168.101.2: 192.168.101.2 is outside the allowedIPs of the directory",
+        "node 192.168.100.4: 0.0.0.0/0 is outside the allowedIPs of the directory",
+        "node 192.168.100.5: 192.168.100.64/30 is a network, and it has no key",
+      ]);
+    });
+
+    it("never take what another has, whoever of them came first", () => {
+      const own = peer("gate", { allowedIPs: [prefix("192.168.100.7/32")] });
+      const here = { ...guarded, peers: [own] };
+      const first = entries({
+        "192.168.100.2": node("a"),
+        "192.168.100.3": node("b", "192.168.100.9/32"),
+      });
+      const { tunnel: one } = withNodes(here, first);
+      const claims = entries({
+        // They stand before those whose addresses they claim.
+        "192.168.100.4": node("x", "192.168.100.2/32"),
+        "192.168.100.9": node("x"),
+        "192.168.100.5": node("x", "192.168.100.7/32"),
+        "192.168.100.6": node("x", "192.168.100.1/32"),
+        "192.168.100.7": node("x"),
+      });
+      const { tunnel: two, refused } = withNodes(one, new Map([...claims, ...first]));
+      assert.deepEqual(names({ tunnel: two, refused }), names({ tunnel: one, refused }));
+      assert.equal(two, one);
+      assert.deepEqual(refused, [
+        "node 192.168.100.4: it claims 192.168.100.2, which is that of node 192.168.100.2",
+        "node 192.168.100.9: its inner address is that of node 192.168.100.3",
+        "node 192.168.100.5: it claims 192.168.100.7, which is in the allowedIPs of gate",
+        "node 192.168.100.6: it claims 192.168.100.1, which is ours",
+        "node 192.168.100.7: its inner address is in the allowedIPs of gate",
+      ]);
+    });
+
+    it("say nothing of ourselves, and of our host no more than of others", () => {
+      const made = withNodes(
+        guarded,
+        entries({ "192.168.100.1": node("a"), "192.168.100.2": node("a") }),
+      );
+      assert.deepEqual(names(made), ["192.168.100.2"]);
+    });
+
+    it("need a key, unless it is said that they need none", () => {
+      const strict = { ...store, limits: { ...limits, unproven: false } };
+      const made = withNodes(
+        { ...fleet, directory: strict },
+        entries({ "192.168.100.2": node("a") }),
+      );
+      assert.deepEqual(made.refused, [
+        "node 192.168.100.2: it has no publicKey, and `auth: none` is not there",
+      ]);
+    });
+  });
+
   it("make a hub, however few they are", () => {
     assert.equal(formOfTunnel(fleet), "hub");
     const config = configuration([fleet]);

@@ -1,5 +1,5 @@
 /** Where the configuration's secrets are kept. Pure. */
-import type { Configuration } from "../../config/model.ts";
+import type { Configuration, PeerConfig } from "../../config/model.ts";
 import type { Secret } from "../../config/secret.ts";
 
 /** Files that hold one: those that secrets were read from, and the configuration's own where one stands in it. */
@@ -14,13 +14,26 @@ export function secretFiles(
     else if (secret.length > 0) inline = true;
   };
   for (const { peers } of tunnels) {
-    for (const { secret, proof, identity } of peers) {
-      note(secret);
-      if (proof.kind === "token") note(proof.token);
-      if (identity.kind === "token") note(identity.token);
-      if (identity.kind === "key") note(identity.seed);
-    }
+    for (const peer of peers) for (const secret of secretsOf(peer)) note(secret);
   }
   if (inline) for (const file of configurationFiles) files.add(file);
   return files;
+}
+
+function secretsOf({ secret, proof, identity }: PeerConfig): Secret[] {
+  return [secret, ...secretIn(proof), ...secretIn(identity)];
+}
+
+function secretIn(known: PeerConfig["proof"] | PeerConfig["identity"]): Secret[] {
+  switch (known.kind) {
+    case "key":
+      // We know of another's key what all may know.
+      return "seed" in known ? [known.seed] : [];
+    case "token":
+      return [known.token];
+    case "heartbeat":
+      return [known.secret];
+    case "none":
+      return [];
+  }
 }

@@ -33,6 +33,8 @@ export interface ControlOptions {
   readonly maxClients?: number;
   /** Milliseconds without traffic after which a client is let go. */
   readonly idle?: number;
+  /** Milliseconds after which a client that waits for its answer gets a sign of life, again and again. */
+  readonly beat?: number;
 }
 
 /** Bytes that a client of a stream may leave unread. */
@@ -121,7 +123,9 @@ function serveClient(socket: Socket, options: ControlOptions): void {
           follow(socket, stream);
           return;
         }
-        await respond(await answer(request, options));
+        const endBeat = beatUntilAnswered(socket, options);
+        const response = await answer(request, options).finally(endBeat);
+        await respond(response);
         if (socket.destroyed) return;
       }
     }
@@ -132,6 +136,15 @@ function serveClient(socket: Socket, options: ControlOptions): void {
     // The stream's own errors (a reset) end up here: the client's business.
     .catch(() => {})
     .finally(() => following || socket.end());
+}
+
+/** What takes long is told from what hangs: JSON allows for space before a value. */
+function beatUntilAnswered(socket: Socket, { beat = 5_000 }: ControlOptions): () => void {
+  const timer = setInterval(() => {
+    if (socket.writable && socket.writableLength === 0) socket.write(" ");
+  }, beat);
+  timer.unref();
+  return () => clearInterval(timer);
 }
 
 function streamOf(line: string, { streams }: ControlOptions): ControlStream | undefined {
@@ -244,7 +257,7 @@ async function removeIfSocket(path: string): Promise<boolean> {
 async function giveToGroup(path: string, options: ControlOptions): Promise<void> {
   const group = options.group ?? "ipipou";
   const gid = await groupId(group, options.groupFile ?? "/etc/group");
-  if (gid === undefined) return;
+  if (gid === undefined || (await lstat(path)).gid === gid) return;
   try {
     await chown(path, process.geteuid?.() ?? 0, gid);
   } catch (error) {

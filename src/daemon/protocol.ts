@@ -1,5 +1,6 @@
 /**
- * What passes over the control socket: newline-delimited JSON, one response a request, in order.
+ * What passes over the control socket: newline-delimited JSON, one response a request, in order. Space comes
+ * ahead of a response that takes long.
  * Programs other than ours may speak it.
  */
 import type { FailureCode } from "../net/failure.ts";

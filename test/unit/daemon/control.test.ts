@@ -6,6 +6,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { askDaemon } from "../../../src/cli/control-client.ts";
 import { type ControlOptions, groupId, serveControl } from "../../../src/daemon/control.ts";
 import { createLog } from "../../../src/daemon/log.ts";
@@ -122,6 +123,26 @@ test("clients are bounded in number and in idleness", async (t) => {
   assert.equal(await raw(path, '{"command":"nothing"}\n'), "");
   await Promise.all(idlers.map((socket) => once(socket.resume(), "close")));
   assert.equal(await askDaemon({ command: "nothing" }, { path }), null);
+});
+
+test("an answer that takes longer than a client has patience is worth waiting for", async (t) => {
+  const path = join(folder(t), "control.sock");
+  let done = (): void => {};
+  const handlers = {
+    work: () => new Promise<string>((resolve) => (done = () => resolve("done"))),
+  };
+  await serve(t, path, { handlers, beat: 20 });
+  const answer = askDaemon({ command: "work" }, { path, patience: 200 });
+  await sleep(600);
+  done();
+  assert.equal(await answer, "done");
+});
+
+test("one whose event loop stands still is given up", async (t) => {
+  const path = join(folder(t), "control.sock");
+  await serve(t, path, { handlers: { work: () => new Promise(() => {}) }, beat: 60_000 });
+  const answer = askDaemon({ command: "work" }, { path, patience: 50 });
+  await assert.rejects(answer, failsWith(1, /does not answer/));
 });
 
 test("the file has mode 0660, and goes with its folder at the end", async (t) => {

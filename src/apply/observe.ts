@@ -2,18 +2,16 @@
 
 import { decodeAddress, dumpAddresses } from "../kernel/address.ts";
 import { devicesOf } from "../kernel/devices.ts";
-import { decodeListener, dumpListeners, FOU_GENL_NAME } from "../kernel/fou.ts";
-import { findFamily } from "../kernel/genetlink.ts";
 import { decodeLink, dumpLinks } from "../kernel/link.ts";
 import { decodeProxy, dumpProxies } from "../kernel/neighbour.ts";
 import { decodeNexthop, dumpNexthops } from "../kernel/nexthop.ts";
 import { decodeRoute, dumpRoutes } from "../kernel/route.ts";
 import { decodeRule, dumpRules } from "../kernel/rule.ts";
-import type { FouListener, InterfaceAddress, Link, Nexthop, Route } from "../net/objects.ts";
+import type { InterfaceAddress, Link, Nexthop, Route } from "../net/objects.ts";
 import { KernelError } from "../netlink/errors.ts";
 import { protocolOf, tunnelOfAlias, worstMetric } from "../plan/ownership.ts";
 import type { LinkResource, Resource } from "../plan/resources.ts";
-import { outerOfStandIns } from "./adopt.ts";
+import { listenerOwners, listListeners, ourListeners, unlistedListeners } from "./listeners.ts";
 import { decoded } from "./look.ts";
 import { rememberedIn } from "./nftables/memory.ts";
 import { observeRuleset } from "./nftables/observe.ts";
@@ -37,7 +35,7 @@ export async function observe(
   const linkMessages = await route.dump(dumpLinks());
   const devices = devicesOf(linkMessages);
   const links = decoded(linkMessages, (message) => decodeLink(message, devices));
-  const [addresses, routes, nexthops, rules, proxies, listeners, ruleset] = await Promise.all([
+  const [addresses, routes, nexthops, rules, proxies, listed, ruleset] = await Promise.all([
     route.dump(dumpAddresses()).then((all) => decoded(all, (m) => decodeAddress(m, devices))),
     route
       .dump(dumpRoutes("ipv4", whole ? 0 : protocolOf(table)))
@@ -45,7 +43,7 @@ export async function observe(
     route.dump(dumpNexthops()).then((all) => decoded(all, (m) => decodeNexthop(m, devices))),
     route.dump(dumpRules()).then((all) => decoded(all, decodeRule)),
     route.dump(dumpProxies()).then((all) => decoded(all, (m) => decodeProxy(m, devices))),
-    observeListeners(sockets, devices),
+    listListeners(sockets, devices),
     observeGate(sockets, table),
   ]);
   const ours = links.flatMap((link) => ourLink(table, link));
@@ -53,6 +51,12 @@ export async function observe(
   const ourNexthops = nexthops
     .filter(({ protocol }) => protocol === protocolOf(table))
     .filter((nexthop) => isOurNexthop(nexthop, onOurs));
+  const doors = ruleset.kind === "ours" ? ruleset.doors : [];
+  const owners = listenerOwners(ours, routes, doors);
+  const listeners = listed && [
+    ...listed.listeners,
+    ...(await unlistedListeners(sockets, listed, owners, { devices, addresses })),
+  ];
   const resources: Resource[] = [
     ...ours,
     ...addresses.flatMap((address) => ourAddress(address, onOurs, protocolOf(table))),
@@ -69,7 +73,7 @@ export async function observe(
     ...proxies
       .filter(({ protocol }) => protocol === protocolOf(table))
       .map((spec): Resource => ({ object: "neighbour", tunnel: null, spec })),
-    ...ourListeners(listeners ?? [], ours, routes, ruleset.kind === "ours" ? ruleset.doors : []),
+    ...ourListeners(listeners ?? [], owners),
   ];
   const remembered = ruleset.kind === "ours" ? rememberedIn(ruleset.objects) : [];
   const sysctls = await readSysctls([...wanted, ...remembered.map(({ name }) => name)]);
@@ -84,17 +88,6 @@ async function observeGate(sockets: Sockets, table: string): Promise<Observation
     if (error instanceof KernelError && error.code === "EPERM") return { kind: "hidden" };
     throw error;
   }
-}
-
-/** undefined: the kernel has no such family. */
-async function observeListeners(
-  sockets: Sockets,
-  devices: Observation["devices"],
-): Promise<FouListener[] | undefined> {
-  const family = await findFamily(sockets.generic, FOU_GENL_NAME);
-  if (family === undefined) return undefined;
-  const messages = await sockets.generic.dump(dumpListeners(family));
-  return decoded(messages, (message) => decodeListener(family, message, devices));
 }
 
 function ourLink(table: string, link: Link): LinkResource[] {
@@ -161,27 +154,4 @@ function ourRoutes(
 /** The kernel repeats the nexthop object's properties in the route; they are that object's business. */
 function viaNexthop(route: Route): Route {
   return { ...route, type: "unicast", device: undefined, gateway: undefined, onlink: false };
-}
-
-/** A listener carries no owner: it is ours where a device or a rule of ours speaks of its port. */
-function ourListeners(
-  listeners: readonly FouListener[],
-  links: readonly LinkResource[],
-  routes: readonly Route[],
-  doors: readonly { readonly local: string; readonly port: number }[],
-): Resource[] {
-  const owner = new Map<string, string | null>(
-    doors.map(({ local, port }) => [`${local}:${port}`, null]),
-  );
-  const outer = outerOfStandIns(routes);
-  for (const { tunnel, spec } of links) {
-    const { local, fou } = spec.ipip;
-    owner.set(`${local}:${fou?.sourcePort}`, tunnel);
-    // A translated tunnel has a second one, at the outer address.
-    owner.set(`${outer.get(local) ?? local}:${fou?.sourcePort}`, tunnel);
-  }
-  return listeners.flatMap((spec): Resource[] => {
-    const tunnel = owner.get(`${spec.local}:${spec.port}`);
-    return tunnel === undefined || spec.type !== "direct" ? [] : [{ object: "fou", tunnel, spec }];
-  });
 }

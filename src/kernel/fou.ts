@@ -74,6 +74,18 @@ export function deleteListener(
   return { operation, type: family.id, flags: 0, payload };
 }
 
+/** Errno as {@link deleteListener}; the answer is one of {@link dumpListeners}. */
+export function getListener(
+  family: GenericFamily,
+  listener: FouListener,
+  devices: Devices,
+): Request {
+  const operation = `FOU_CMD_GET ${describe(listener)}`;
+  const values = identity(listener, devices, operation);
+  const payload = genericPayload(FOU_CMD_GET, FOU_GENL_VERSION, FOU, values);
+  return { operation, type: family.id, flags: 0, payload };
+}
+
 export function dumpListeners(family: GenericFamily): Request {
   const payload = genericPayload(FOU_CMD_GET, FOU_GENL_VERSION, FOU, {});
   return { operation: "FOU_CMD_GET", type: family.id, flags: 0, payload };

@@ -3,8 +3,10 @@ import { lookup } from "node:dns/promises";
 import { version } from "node:os";
 import { basename, dirname, join } from "node:path";
 import type { Configuration } from "../../config/model.ts";
+import { readQueues } from "../../kernel/nfqueue-state.ts";
 import { decodeRouteLookup, getRoute } from "../../kernel/route.ts";
 import { readSysctl } from "../../kernel/sysctl.ts";
+import { readUdpSockets } from "../../kernel/udp-state.ts";
 import { familyOf, type IpAddress, parseAddress } from "../../net/address.ts";
 import type { Devices } from "../../net/objects.ts";
 import { KernelError } from "../../netlink/errors.ts";
@@ -35,8 +37,6 @@ import {
   listeningPaths,
   missingCapabilities,
   openFilesLimit,
-  queues,
-  udpSockets,
 } from "./proc.ts";
 import { secretFiles } from "./secrets.ts";
 import { sysctlsOfInterest } from "./sysctls.ts";
@@ -85,16 +85,13 @@ export async function gatherFacts(sockets: Sockets, subject: Subject): Promise<H
 }
 
 async function queueHolder({ queue }: Configuration): Promise<HostFacts["queueHolder"]> {
-  const text = await textOf("/proc/net/netfilter/nfnetlink_queue");
-  const port = queues(text ?? "").get(queue.number);
-  return port === undefined ? undefined : await holderOf(port);
+  const held = readQueues()?.find(({ number }) => number === queue.number);
+  return held === undefined ? undefined : await holderOf(held.port);
 }
 
 async function socketsAtOurPorts({ underlays }: Situation): Promise<UdpSocket[]> {
   const ports = new Set([...underlays.values()].map(({ port }) => port));
-  const all = udpSockets((await textOf("/proc/net/udp")) ?? "").filter(({ port }) =>
-    ports.has(port),
-  );
+  const all = (readUdpSockets() ?? []).filter(({ port }) => ports.has(port));
   const holders = await socketHolders(new Set(all.map(({ inode }) => inode)));
   return all.map(({ local, port, inode }) => ({ local, port, holder: holders.get(inode) }));
 }

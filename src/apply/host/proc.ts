@@ -1,5 +1,4 @@
 /** Files below /proc, as values. Pure; what can't be read as such gives nothing. */
-import { addressFromBytes, type IpAddress } from "../../net/address.ts";
 
 /** include/uapi/linux/capability.h */
 const CAPABILITIES = { CAP_NET_ADMIN: 12, CAP_NET_RAW: 13 } as const;
@@ -15,35 +14,6 @@ export function missingCapabilities(status: string): string[] {
 /** Of /proc/self/uid_map: the first user namespace maps everybody to themselves. */
 export function isFirstUserNamespace(uidMap: string): boolean {
   return /^\s*0\s+0\s+4294967295\s*$/.test(uidMap);
-}
-
-export interface ProcUdp {
-  /** undefined: any. */
-  readonly local: IpAddress | undefined;
-  readonly port: number;
-  readonly inode: number;
-}
-
-/** /proc/net/udp: addresses are in the host's byte order, as these machines have it: little-endian. */
-export function udpSockets(text: string): ProcUdp[] {
-  return text.split("\n").flatMap((line): ProcUdp[] => {
-    const words = line.trim().split(/\s+/);
-    const [address = "", port = ""] = (words[1] ?? "").split(":");
-    if (!/^[0-9A-F]{8}$/.test(address) || !/^[0-9A-F]{4}$/.test(port)) return [];
-    const bytes = Buffer.from(address, "hex").reverse();
-    const local = bytes.every((byte) => byte === 0) ? undefined : addressFromBytes(bytes);
-    return [{ local, port: Number.parseInt(port, 16), inode: Number(words[9] ?? 0) }];
-  });
-}
-
-/** /proc/net/netfilter/nfnetlink_queue: queue number → netlink port, mostly its maker's process id. */
-export function queues(text: string): Map<number, number> {
-  return new Map(
-    text.split("\n").flatMap((line): [number, number][] => {
-      const [queue, port] = line.trim().split(/\s+/);
-      return /^\d+$/.test(queue ?? "") ? [[Number(queue), Number(port)]] : [];
-    }),
-  );
 }
 
 /** /proc/net/unix: paths that somebody listens on (SO_ACCEPTCON), abstract ones with their `@`. */

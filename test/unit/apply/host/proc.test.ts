@@ -7,8 +7,6 @@ import {
   listeningPaths,
   missingCapabilities,
   openFilesLimit,
-  queues,
-  udpSockets,
 } from "../../../../src/apply/host/proc.ts";
 
 test("capabilities: of the effective set", () => {
@@ -21,30 +19,6 @@ test("the first user namespace", () => {
   assert.equal(isFirstUserNamespace("         0          0 4294967295\n"), true);
   assert.equal(isFirstUserNamespace("         0       1000          1\n"), false);
   assert.equal(isFirstUserNamespace(""), false);
-});
-
-test("/proc/net/udp, which has addresses in the host's byte order", () => {
-  const text = `   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
-  123: 017100CB:2710 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4242 2 0000000000000000 0
-  124: 00000000:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 17 2 0000000000000000 0
-garbage
-`;
-  assert.deepEqual(udpSockets(text), [
-    { local: "203.0.113.1", port: 10_000, inode: 4242 },
-    { local: undefined, port: 53, inode: 17 },
-  ]);
-});
-
-test("/proc/net/netfilter/nfnetlink_queue", () => {
-  const text =
-    "26992   1234     0 2  1500     0     0        0  1\n    7    99     0 2 65531 0 0 0 1\n";
-  assert.deepEqual(
-    [...queues(text)],
-    [
-      [26_992, 1234],
-      [7, 99],
-    ],
-  );
 });
 
 test("/proc/net/unix: only those that listen", () => {

@@ -2,6 +2,7 @@
 import type { Configuration, RuleConfig, TunnelConfig } from "../config/model.ts";
 import { contains, formatPrefix, type IpAddress } from "../net/address.ts";
 import { exitCode } from "../net/failure.ts";
+import { MAIN_TABLE } from "../net/objects.ts";
 import { marksOf } from "../plan/full-tunnel.ts";
 import { peerKey } from "../plan/ids.ts";
 import { outsideDevices } from "../plan/mobility.ts";
@@ -9,8 +10,6 @@ import type { Situation } from "../plan/situation.ts";
 import { IP_FORWARD } from "../plan/sysctls.ts";
 import { type Finding, hindrance, warning } from "./finding.ts";
 import type { Observation } from "./observation.ts";
-
-const MAIN = 254;
 
 export function mobilityFindings(
   configuration: Configuration,
@@ -112,7 +111,8 @@ function loopFindings(
             contains(other.to, remote) &&
             other.to.length >= route.to.length,
         ) &&
-        (route.table === MAIN || rules.some((rule) => rule.table === route.table && asks(rule))),
+        (route.table === MAIN_TABLE ||
+          rules.some((rule) => rule.table === route.table && asks(rule))),
     );
     if (loop === undefined) return [];
     const message = `tunnel ${name}: the route to ${formatPrefix(loop.to)} takes the tunnel's own packets to ${remote} (${peer.name}) along: they loop`;

@@ -14,7 +14,7 @@ import {
   type IpAddress,
   writeAddress,
 } from "../net/address.ts";
-import type { Devices, Route, RouteType } from "../net/objects.ts";
+import { type Devices, MAIN_TABLE, type Route, type RouteType } from "../net/objects.ts";
 import {
   type AttributeType,
   attr,
@@ -48,7 +48,6 @@ export const RTM_DELROUTE = 25;
 export const RTM_GETROUTE = 26;
 
 export const RT_TABLE_UNSPEC = 0;
-export const RT_TABLE_MAIN = 254;
 export const RT_TABLE_LOCAL = 255;
 
 export const RT_SCOPE_UNIVERSE = 0;
@@ -248,7 +247,7 @@ export function decodeRouteLookup(message: Message, devices: Devices): RouteLook
 function describe(route: Route): string {
   const type = route.type === "unicast" ? "" : `${route.type} `;
   const device = route.device === undefined ? "" : ` dev ${route.device}`;
-  const place = route.table === RT_TABLE_MAIN ? "" : ` table ${route.table}`;
+  const place = route.table === MAIN_TABLE ? "" : ` table ${route.table}`;
   return `${type}${formatPrefix(route.destination)}${device}${place}`;
 }
 

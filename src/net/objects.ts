@@ -81,6 +81,10 @@ export type RouteType =
   | "prohibit"
   | "other";
 
+/** Numbers of routing tables (rt_class_t, include/uapi/linux/rtnetlink.h). */
+export const MAIN_TABLE = 254;
+export const LOCAL_TABLE = 255;
+
 export interface Route {
   readonly type: RouteType;
   readonly destination: Prefix;

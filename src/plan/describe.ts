@@ -1,6 +1,14 @@
 /** Resources in the words of `ip`, for steps, logs and errors. */
 import { formatPrefix } from "../net/address.ts";
-import type { FouListener, IpipAttributes, Nexthop, Route, Rule } from "../net/objects.ts";
+import {
+  type FouListener,
+  type IpipAttributes,
+  LOCAL_TABLE,
+  MAIN_TABLE,
+  type Nexthop,
+  type Route,
+  type Rule,
+} from "../net/objects.ts";
 import { isPlaceholder } from "./ids.ts";
 import type { Resource } from "./resources.ts";
 
@@ -57,7 +65,8 @@ function routeWords(route: Route): string {
   if (route.gateway !== undefined) words.push(`via ${route.gateway}`);
   if (route.device !== undefined) words.push(`dev ${route.device}`);
   if (route.source !== undefined) words.push(`src ${route.source}`);
-  if (route.table !== 254) words.push(`table ${route.table === 255 ? "local" : route.table}`);
+  if (route.table !== MAIN_TABLE)
+    words.push(`table ${route.table === LOCAL_TABLE ? "local" : route.table}`);
   if (route.metric !== 0) words.push(`metric ${route.metric}`);
   return words.join(" ");
 }
@@ -81,7 +90,7 @@ function ruleWords(rule: Rule): string {
   if (rule.from !== undefined) words.push(`from ${formatPrefix(rule.from)}`);
   if (rule.to !== undefined) words.push(`to ${formatPrefix(rule.to)}`);
   if (rule.fwmark !== undefined) words.push(`fwmark ${markWords(rule.fwmark)}`);
-  words.push(`lookup ${rule.table === 254 ? "main" : rule.table}`);
+  words.push(`lookup ${rule.table === MAIN_TABLE ? "main" : rule.table}`);
   if (rule.suppressPrefixLength !== undefined) {
     words.push(`suppress_prefixlength ${rule.suppressPrefixLength}`);
   }

@@ -5,12 +5,11 @@
  */
 import type { PeerConfig, TunnelConfig } from "../config/model.ts";
 import { type IpAddress, type Prefix, parseAddress } from "../net/address.ts";
-import type { Rule } from "../net/objects.ts";
+import { MAIN_TABLE, type Rule } from "../net/objects.ts";
 import { hash } from "./ids.ts";
 import { protocolOf } from "./ownership.ts";
 import type { RuleResource } from "./resources.ts";
 
-const MAIN = 254;
 /** Just before the main table's own rule (32766). */
 const PRIORITY_PEER = 32763;
 const PRIORITY_MAIN = 32764;
@@ -75,7 +74,7 @@ export function fullTunnelRules(
     ...{ suppressPrefixLength: undefined, protocol: protocolOf(owner) },
   };
   const specs: Rule[] = [
-    { ...rule, priority: PRIORITY_MAIN, table: MAIN, suppressPrefixLength: 0 },
+    { ...rule, priority: PRIORITY_MAIN, table: MAIN_TABLE, suppressPrefixLength: 0 },
     {
       ...rule,
       priority: PRIORITY_TUNNEL,
@@ -88,7 +87,7 @@ export function fullTunnelRules(
     // What comes from the peer carries no mark, and the way back to it is what strict rp_filter looks for
     // (net/ipv4/fib_frontend.c, __fib_validate_source). Nobody else sends from our outer address to it.
     const [from, to] = [host(local), host(remote)];
-    specs.push({ ...rule, priority: PRIORITY_PEER, from, to, table: MAIN });
+    specs.push({ ...rule, priority: PRIORITY_PEER, from, to, table: MAIN_TABLE });
   }
   return specs.map((spec) => ({ object: "rule", tunnel: tunnel.name, spec }));
 }

@@ -1,13 +1,11 @@
 /** Routes, rules and proxy neighbours that the configuration asks for beside allowedIPs. Pure. */
 import type { RouteConfig, TunnelConfig } from "../config/model.ts";
 import { formatPrefix } from "../net/address.ts";
-import type { Route } from "../net/objects.ts";
+import { MAIN_TABLE, type Route } from "../net/objects.ts";
 import { idOfPeer, nexthopId } from "./ids.ts";
 import { protocolOf, worstMetric } from "./ownership.ts";
 import type { TunnelContext } from "./peer.ts";
 import type { NeighbourResource, Resource, RouteResource, RuleResource } from "./resources.ts";
-
-const MAIN = 254;
 
 /** Those of one tunnel. @param standing What stands behind its allowedIPs already. */
 export function mobilityResources(
@@ -19,7 +17,7 @@ export function mobilityResources(
 
 /** Networks of the main table whose route the operator has written himself. */
 export function writtenByHand({ routes }: TunnelConfig): ReadonlySet<string> {
-  const plain = routes.filter(({ table, metric }) => table === MAIN && metric === 0);
+  const plain = routes.filter(({ table, metric }) => table === MAIN_TABLE && metric === 0);
   return new Set(plain.map(({ to }) => formatPrefix(to)));
 }
 

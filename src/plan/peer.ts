@@ -1,7 +1,7 @@
 /** The part of the desired state that follows one peer's endpoint: what a roam touches, and no more. */
 import type { PeerConfig, TunnelConfig } from "../config/model.ts";
 import { type Endpoint, type IpAddress, type Prefix, parsePrefix } from "../net/address.ts";
-import type { Nexthop, Route } from "../net/objects.ts";
+import { LOCAL_TABLE, MAIN_TABLE, type Nexthop, type Route } from "../net/objects.ts";
 import { formOfTunnel, isPlain } from "./form.ts";
 import { fullTunnelOf, fullTunnelRules, isFull } from "./full-tunnel.ts";
 import type { GatePeer, GatePlain } from "./gate.ts";
@@ -19,8 +19,6 @@ import type { KnownEndpoint, Underlay } from "./situation.ts";
 
 const ANY: Prefix = parsePrefix("0.0.0.0/0") ?? { address: "0.0.0.0" as IpAddress, length: 0 };
 const IPPROTO_IPIP = 4;
-const MAIN = 254;
-const LOCAL_TABLE = 255;
 const IP_HEADER = 20;
 const UDP_HEADER = 8;
 /** More is EINVAL (net/ipv4/ip_tunnel.c), which a tunnel over the loopback device would run into. */
@@ -224,7 +222,9 @@ function idRoute(
 ): RouteResource[] {
   if (known?.translated !== true) return [];
   const id = placeholder(idOfPeer(ids, peer));
-  return [onLoopback(tunnel.name, table, id, { type: "unicast", table: MAIN, source: undefined })];
+  return [
+    onLoopback(tunnel.name, table, id, { type: "unicast", table: MAIN_TABLE, source: undefined }),
+  ];
 }
 
 function onLoopback(

@@ -1,15 +1,13 @@
 /** Addresses and routes of a tunnel. */
 import type { PeerConfig, TunnelConfig } from "../config/model.ts";
 import { formatPrefix, networkOf, type Prefix } from "../net/address.ts";
-import type { Route } from "../net/objects.ts";
+import { MAIN_TABLE, type Route } from "../net/objects.ts";
 import { formOfTunnel } from "./form.ts";
 import { fullTunnelOf } from "./full-tunnel.ts";
 import { CLASS_E, idOfPeer, nexthopId } from "./ids.ts";
 import { protocolOf, worstMetric } from "./ownership.ts";
 import type { TunnelContext } from "./peer.ts";
 import type { AddressResource, RouteResource } from "./resources.ts";
-
-const MAIN = 254;
 
 export function addresses({ tunnel, table }: TunnelContext): AddressResource[] {
   return tunnel.addresses.map(({ local, length, peer }) => ({
@@ -91,7 +89,7 @@ function isSame(a: Prefix, b: Prefix): boolean {
 /** Packets for a placeholder must not leave the host by the default route. */
 export function placeholderGuard(table: string): RouteResource {
   const metric = worstMetric(table);
-  const to = { table: MAIN, metric, device: undefined, nexthop: undefined };
+  const to = { table: MAIN_TABLE, metric, device: undefined, nexthop: undefined };
   return resource(table, null, "blackhole", CLASS_E, to);
 }
 
@@ -122,7 +120,7 @@ function resource(
 }
 
 function tableOf(tunnel: TunnelConfig, destination: Prefix): number {
-  return destination.length === 0 ? (fullTunnelOf(tunnel)?.table ?? MAIN) : MAIN;
+  return destination.length === 0 ? (fullTunnelOf(tunnel)?.table ?? MAIN_TABLE) : MAIN_TABLE;
 }
 
 function networkOfAddress({ local, length, peer }: TunnelConfig["addresses"][number]): Prefix {

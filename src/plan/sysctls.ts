@@ -5,6 +5,7 @@
  * parameters do (a kill keeps both, a boot takes both), and belongs to their network namespace.
  */
 import type { TunnelConfig } from "../config/model.ts";
+import { MAIN_TABLE } from "../net/objects.ts";
 import type { Step } from "./diff.ts";
 import type { SysctlResource } from "./resources.ts";
 
@@ -60,8 +61,6 @@ export function wantedSysctls(tunnels: readonly TunnelConfig[]): WantedSysctl[] 
     ];
   });
 }
-
-const MAIN_TABLE = 254;
 
 /** What has to be looked at for these tunnels. */
 export function sysctlNames(tunnels: readonly TunnelConfig[]): string[] {

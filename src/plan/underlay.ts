@@ -1,7 +1,7 @@
 /** Where a tunnel's outer packets leave and arrive: `listen` held against what the host has. Pure. */
 import type { TunnelConfig } from "../config/model.ts";
 import { familyOf, type IpAddress } from "../net/address.ts";
-import type { InterfaceAddress, Link, Route } from "../net/objects.ts";
+import { type InterfaceAddress, type Link, MAIN_TABLE, type Route } from "../net/objects.ts";
 import { isOurProtocol } from "./ownership.ts";
 import type { Underlay } from "./situation.ts";
 
@@ -34,7 +34,7 @@ export function defaultRoute(host: Host): Route | undefined {
   return host.routes
     .filter(
       ({ destination, table, type }) =>
-        destination.length === 0 && table === 254 && type === "unicast",
+        destination.length === 0 && table === MAIN_TABLE && type === "unicast",
     )
     .filter(({ protocol, device }) => !isOurProtocol(protocol) && device !== undefined)
     .sort((a, b) => a.metric - b.metric)[0];

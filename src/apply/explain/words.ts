@@ -1,6 +1,6 @@
 /** Kernel objects as an operator knows them from `ip`. Pure. */
 import type { RouteLookup } from "../../kernel/route.ts";
-import type { Link } from "../../net/objects.ts";
+import { type Link, LOCAL_TABLE, MAIN_TABLE } from "../../net/objects.ts";
 import type { Verdict } from "./model.ts";
 
 export function dropped(why: string, mend: string | null): Verdict {
@@ -15,8 +15,8 @@ export const DIALLING = "`ipipoud events` tells what becomes of dialling it";
 
 const TABLES: ReadonlyMap<number, string> = new Map([
   [253, "default"],
-  [254, "main"],
-  [255, "local"],
+  [MAIN_TABLE, "main"],
+  [LOCAL_TABLE, "local"],
 ]);
 
 /** `via 198.51.100.2 dev eth0, table main` */

@@ -1,5 +1,6 @@
 /** What goes through a tunnel beside its allowedIPs, and what the host does for that. */
 import { contains, formatPrefix, isHost, overlaps, type Prefix } from "../../net/address.ts";
+import { MAIN_TABLE } from "../../net/objects.ts";
 import { Complaint } from "../complaint.ts";
 import type {
   MarkConfig,
@@ -27,7 +28,6 @@ type Mobility = Pick<
   "routes" | "rules" | "marks" | "proxyArp" | "forwarding" | "clampMss"
 >;
 
-const MAIN = 254;
 /** Before the main table's own rule, and before those of `0.0.0.0/0` in allowedIPs (32763 to 32765). */
 const DEFAULT_PRIORITY = 30_000;
 
@@ -61,7 +61,7 @@ function routeOf(part: Part<"routes">, path: Path, context: MobilityContext): Ro
     to: part.to,
     via: part.via,
     device,
-    table: part.table ?? MAIN,
+    table: part.table ?? MAIN_TABLE,
     metric: part.metric ?? 0,
     source: part.source,
     peer: device === undefined && hub ? leadsTo(peers, part)?.name : undefined,
@@ -185,7 +185,7 @@ function checkAllowed(tunnels: readonly TunnelConfig[], problems: Problems): voi
   if (!single) return;
   for (const tunnel of tunnels) {
     for (const [i, { to, table, metric }] of tunnel.routes.entries()) {
-      if (table !== MAIN || metric !== 0 || to.length === 0) continue;
+      if (table !== MAIN_TABLE || metric !== 0 || to.length === 0) continue;
       const other = tunnels.find(
         (one) => one !== tunnel && one.peers.some(({ allowedIPs }) => allowedIPs?.some(isSame(to))),
       );

@@ -14,6 +14,7 @@ import {
   parseAddress,
   parsePrefix,
 } from "../../net/address.ts";
+import { LOCAL_TABLE, MAIN_TABLE } from "../../net/objects.ts";
 import { Complaint } from "../complaint.ts";
 import type { InnerAddress, Listen, Mark, Ports } from "../model.ts";
 
@@ -65,9 +66,9 @@ export function readMaskedMark(text: string): Mark | Complaint {
 
 /** Number of a routing table; `local` is the kernel's own. */
 export function readTable(text: string): number | Complaint {
-  if (text === "main") return 254;
+  if (text === "main") return MAIN_TABLE;
   const value = /^[0-9]{1,10}$/.test(text) ? Number(text) : 0;
-  return value >= 1 && value <= 0xffff_ffff && value !== 255
+  return value >= 1 && value <= 0xffff_ffff && value !== LOCAL_TABLE
     ? value
     : new Complaint("not a routing table", "write main, or a number but 0 and 255");
 }

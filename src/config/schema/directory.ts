@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { Complaint } from "../complaint.ts";
 import { choice, list, path, secretText, text, wantMapping } from "./leaf.ts";
-import { readDuration, readPrefix } from "./scalars.ts";
+import { readInterval, readPrefix } from "./scalars.ts";
 
 const wantUrl = "write https://example.net/hosts.json";
 
@@ -15,12 +15,6 @@ function readUrl(written: string): string | Complaint {
 }
 
 const wantInterval = "want a duration of at least 1s: 27s, 5m, 1h";
-
-function readInterval(written: string): number | Complaint {
-  const value = readDuration(written);
-  if (value instanceof Complaint) return value;
-  return value >= 1000 ? value : new Complaint("less than a second", wantInterval);
-}
 
 const wantUser = "want 1 to 255 printable characters";
 

@@ -2,15 +2,9 @@
 import * as z from "zod";
 import { Complaint } from "../complaint.ts";
 import { choice, integer, path, secretText, text, wantMapping } from "./leaf.ts";
-import { readDuration } from "./scalars.ts";
+import { readInterval } from "./scalars.ts";
 
 const wantInterval = "want a duration of at least 1s: 10s, 1m";
-
-function readInterval(written: string): number | Complaint {
-  const value = readDuration(written);
-  if (value instanceof Complaint) return value;
-  return value >= 1000 ? value : new Complaint("less than a second", wantInterval);
-}
 
 export const heartbeatShape = {
   port: integer(1, 65535)

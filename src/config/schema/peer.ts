@@ -13,7 +13,7 @@ import {
   text,
   wantMapping,
 } from "./leaf.ts";
-import { readDuration, readEndpoint, readPrefix, readUnicast } from "./scalars.ts";
+import { readDuration, readEndpoint, readInterval, readPrefix, readUnicast } from "./scalars.ts";
 
 const wantDuration = "want a duration: 500ms, 27s, 5m, 1h";
 
@@ -36,12 +36,6 @@ const duration = () =>
       return value === 0 ? new Complaint("a duration of 0", "want more than 0") : value;
     }),
   );
-
-function readInterval(written: string): number | Complaint {
-  const value = readDuration(written);
-  if (value instanceof Complaint || value >= 1000) return value;
-  return new Complaint("less than a second", "want at least 1s");
-}
 
 export const protocol = () =>
   z

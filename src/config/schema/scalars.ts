@@ -36,6 +36,13 @@ export function readDuration(text: string): number | Complaint {
     : value;
 }
 
+/** How often something is done: milliseconds. */
+export function readInterval(text: string): number | Complaint {
+  const value = readDuration(text);
+  if (value instanceof Complaint || value >= 1000) return value;
+  return new Complaint("less than a second", "want at least 1s");
+}
+
 /** Packets a second. */
 export function readRate(text: string): number | Complaint {
   const match = /^([1-9][0-9]{0,6})\/s$/.exec(text);

@@ -11,8 +11,8 @@ import type { SysctlResource } from "./resources.ts";
 
 export const IP_FORWARD = "net/ipv4/ip_forward";
 
-/** Of two filters the stricter one counts (include/linux/inetdevice.h, IN_DEV_RPFILTER): 1 is strict, 2 loose. */
-const rpFilterOf = (device: string): string => `net/ipv4/conf/${device}/rp_filter`;
+/** 1 is strict, 2 loose. */
+export const rpFilterOf = (device: string): string => `net/ipv4/conf/${device}/rp_filter`;
 const RP_FILTER = /\/rp_filter$/;
 const STRICT = "1";
 const LOOSE = "2";
@@ -148,7 +148,11 @@ function presentValue({ values, made }: Sysctls, name: string): string | undefin
   return values.get(name.replace(`/${device}/`, "/default/"));
 }
 
-function isStrict(values: ReadonlyMap<string, string>, own: string): boolean {
+/**
+ * The greater of the host's value and the device's own counts (include/linux/inetdevice.h, IN_DEV_RPFILTER), so
+ * that loose beats strict.
+ */
+export function isStrict(values: ReadonlyMap<string, string>, own: string): boolean {
   const all = values.get(rpFilterOf("all")) ?? "0";
   return (all > own ? all : own) === STRICT;
 }

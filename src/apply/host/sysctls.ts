@@ -1,9 +1,9 @@
 /** Which kernel parameters bear on the configuration, and what they come to. Pure. */
 import type { Configuration } from "../../config/model.ts";
 import type { Situation, Underlay } from "../../plan/situation.ts";
+import { IP_FORWARD, isStrict, rpFilterOf } from "../../plan/sysctls.ts";
 import type { Host } from "../../plan/underlay.ts";
 
-export const IP_FORWARD = "net/ipv4/ip_forward";
 export const NONLOCAL_BIND = "net/ipv4/ip_nonlocal_bind";
 export const CONNTRACK_MAX = "net/netfilter/nf_conntrack_max";
 export const CONNTRACK_COUNT = "net/netfilter/nf_conntrack_count";
@@ -14,12 +14,20 @@ export function sysctlsOfInterest(
   { underlays }: Situation,
 ): Set<string> {
   const names = new Set([
-    ...[IP_FORWARD, NONLOCAL_BIND, CONNTRACK_MAX, CONNTRACK_COUNT, of("all"), of("default")],
+    ...[
+      IP_FORWARD,
+      NONLOCAL_BIND,
+      CONNTRACK_MAX,
+      CONNTRACK_COUNT,
+      rpFilterOf("all"),
+      rpFilterOf("default"),
+    ],
   ]);
   for (const tunnel of tunnels) {
     const underlay = underlays.get(tunnel.name);
     const device = underlay && deviceOf(underlay, host);
-    for (const name of [device, tunnel.interface]) if (name !== undefined) names.add(of(name));
+    for (const name of [device, tunnel.interface])
+      if (name !== undefined) names.add(rpFilterOf(name));
   }
   return names;
 }
@@ -29,12 +37,8 @@ export function deviceOf({ index }: Underlay, { links }: Pick<Host, "links">): s
   return links.find((link) => link.index === index)?.name;
 }
 
-/** The greater of the two counts: Documentation/networking/ip-sysctl.rst. A new device has the default. */
+/** A new device has the default. */
 export function filtersStrictly(sysctls: ReadonlyMap<string, string>, device: string): boolean {
-  const own = sysctls.get(of(device)) ?? sysctls.get(of("default")) ?? "0";
-  return Math.max(Number(sysctls.get(of("all")) ?? "0"), Number(own)) === 1;
-}
-
-function of(device: string): string {
-  return `net/ipv4/conf/${device}/rp_filter`;
+  const own = sysctls.get(rpFilterOf(device)) ?? sysctls.get(rpFilterOf("default")) ?? "0";
+  return isStrict(sysctls, own);
 }

@@ -13,9 +13,9 @@ import { exitCode } from "../../../net/failure.ts";
 import type { Route } from "../../../net/objects.ts";
 import type { Desired } from "../../../plan/desired.ts";
 import { isOurProtocol } from "../../../plan/ownership.ts";
+import { IP_FORWARD } from "../../../plan/sysctls.ts";
 import { type Finding, hindrance, listed, warning } from "../../finding.ts";
 import type { Judged } from "../judged.ts";
-import { IP_FORWARD } from "../sysctls.ts";
 
 /** A route of somebody else where ours would go: the kernel takes no second of one destination and metric. */
 export function routeFindings({ desired, observation }: Judged): Finding[] {

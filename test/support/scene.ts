@@ -6,13 +6,13 @@ import { explain, type Wanted } from "../../src/apply/explain/explain.ts";
 import type {
   Explained,
   Explanation,
-  RouteAnswer,
   RouteQuestion,
   Scene,
 } from "../../src/apply/explain/model.ts";
 import { destinationsIn, doorsIn, proofsIn } from "../../src/apply/nftables/learned.ts";
 import type { ObservedLimits, ObservedRuleset } from "../../src/apply/nftables/observe.ts";
 import { ruleset } from "../../src/apply/nftables/ruleset.ts";
+import type { RouteAnswer } from "../../src/apply/route-lookup.ts";
 import type { Configuration } from "../../src/config/model.ts";
 import type { QueueState } from "../../src/kernel/nfqueue-state.ts";
 import type { NftObject } from "../../src/kernel/nftables/objects.ts";

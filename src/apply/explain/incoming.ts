@@ -4,18 +4,11 @@ import { type Endpoint, formatEndpoint, type IpAddress } from "../../net/address
 import { isPlain } from "../../plan/form.ts";
 import { authentications, replies } from "../../plan/gate-of.ts";
 import type { MachinePacket } from "../nftables/machine.ts";
+import type { RouteAnswer } from "../route-lookup.ts";
 import { closedTo } from "./closed.ts";
 import { throughGate } from "./gate.ts";
 import { deviceFor, listenerFor } from "./listening.ts";
-import type {
-  Explained,
-  ExplainStep,
-  PacketKind,
-  RouteAnswer,
-  Scene,
-  Verdict,
-  Walk,
-} from "./model.ts";
+import type { Explained, ExplainStep, PacketKind, Scene, Verdict, Walk } from "./model.ts";
 import { barePacket, endsOf, innerPacket, proofPayload, udpPacket } from "./packet.ts";
 import type { Who } from "./who.ts";
 import { describeIpip, describeRoute, dropped } from "./words.ts";

@@ -4,11 +4,11 @@
  */
 import type { Configuration } from "../../config/model.ts";
 import type { QueueState } from "../../kernel/nfqueue-state.ts";
-import type { RouteLookup } from "../../kernel/route.ts";
 import type { IpAddress } from "../../net/address.ts";
 import type { Ids } from "../../plan/ids.ts";
 import type { ObservedLimits } from "../nftables/observe.ts";
 import type { Observation } from "../observation.ts";
+import type { RouteAnswer } from "../route-lookup.ts";
 
 /** What the kernel says of itself at one moment, and the names that we have for it. */
 export interface Scene {
@@ -32,9 +32,6 @@ export interface RouteQuestion {
   readonly oif?: string;
   readonly mark?: number;
 }
-
-/** What the kernel answers; a code of errno where it would not route the packet. */
-export type RouteAnswer = RouteLookup | { readonly error: string };
 
 export type Walk<T> = Generator<RouteQuestion, T, RouteAnswer>;
 

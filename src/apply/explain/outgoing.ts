@@ -3,16 +3,9 @@ import type { PeerConfig, TunnelConfig } from "../../config/model.ts";
 import { type Endpoint, formatEndpoint, type IpAddress } from "../../net/address.ts";
 import type { IpipAttributes, Link } from "../../net/objects.ts";
 import { idOfPeer, isPlaceholder, nexthopId } from "../../plan/ids.ts";
+import type { RouteAnswer } from "../route-lookup.ts";
 import { throughGate } from "./gate.ts";
-import type {
-  Explained,
-  ExplainStep,
-  RouteAnswer,
-  RouteQuestion,
-  Scene,
-  Verdict,
-  Walk,
-} from "./model.ts";
+import type { Explained, ExplainStep, RouteQuestion, Scene, Verdict, Walk } from "./model.ts";
 import { barePacket, endsOf, innerPacket, udpPacket } from "./packet.ts";
 import type { Who } from "./who.ts";
 import { DIALLING, describeIpip, describeRoute, dropped, PROVE } from "./words.ts";

@@ -1,14 +1,14 @@
 /** The edge of `explain`: reads the kernel, and asks it for routes. Changes nothing. */
 import type { Configuration } from "../../config/model.ts";
 import { readQueues } from "../../kernel/nfqueue-state.ts";
-import { decodeRouteLookup, getRoute, type LookupOptions } from "../../kernel/route.ts";
+import type { LookupOptions } from "../../kernel/route.ts";
 import type { Devices } from "../../net/objects.ts";
-import { KernelError } from "../../netlink/errors.ts";
 import { assignIds } from "../../plan/ids.ts";
 import { observeLimits } from "../nftables/observe.ts";
 import { observe } from "../observe.ts";
+import { lookUpRoute, type RouteAnswer } from "../route-lookup.ts";
 import type { Sockets } from "../sockets.ts";
-import type { RouteAnswer, RouteQuestion, Scene, Walk } from "./model.ts";
+import type { RouteQuestion, Scene, Walk } from "./model.ts";
 
 /** undefined: this user may not see the gate. */
 export async function readScene(
@@ -54,12 +54,5 @@ async function ask(
     ...(typeof input === "number" ? { iif: input } : {}),
     ...(typeof output === "number" ? { oif: output } : {}),
   };
-  try {
-    const messages = await route.request(getRoute(to, options));
-    const [answer] = messages.flatMap((message) => decodeRouteLookup(message, devices) ?? []);
-    return answer ?? { error: "no answer" };
-  } catch (error) {
-    if (error instanceof KernelError) return { error: error.code };
-    throw error;
-  }
+  return await lookUpRoute(route, to, options, devices);
 }

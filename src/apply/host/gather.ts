@@ -4,12 +4,10 @@ import { version } from "node:os";
 import { basename, dirname, join } from "node:path";
 import type { Configuration } from "../../config/model.ts";
 import { readQueues } from "../../kernel/nfqueue-state.ts";
-import { decodeRouteLookup, getRoute } from "../../kernel/route.ts";
 import { readSysctl } from "../../kernel/sysctl.ts";
 import { readUdpSockets } from "../../kernel/udp-state.ts";
 import { familyOf, type IpAddress, parseAddress } from "../../net/address.ts";
 import type { Devices } from "../../net/objects.ts";
-import { KernelError } from "../../netlink/errors.ts";
 import { marksOf } from "../../plan/full-tunnel.ts";
 import { peerKey } from "../../plan/ids.ts";
 import type { Situation } from "../../plan/situation.ts";
@@ -17,6 +15,7 @@ import type { Change } from "../change.ts";
 import { observeFirewall } from "../nftables/foreign.ts";
 import { rehearse } from "../nftables/rehearsal.ts";
 import type { Observation } from "../observation.ts";
+import { lookUpRoute } from "../route-lookup.ts";
 import type { Sockets } from "../sockets.ts";
 import type { Clock, HostFacts, PlaceProblem, UdpSocket, Way } from "./facts.ts";
 import {
@@ -174,14 +173,9 @@ async function wayTo(
   mark: number,
   devices: Devices,
 ): Promise<Way> {
-  try {
-    const replies = await route.request(getRoute(address, mark === 0 ? {} : { mark }));
-    const found = replies.map((reply) => decodeRouteLookup(reply, devices)).find(Boolean);
-    return { address, device: found?.device, type: found?.type ?? "other" };
-  } catch (error) {
-    if (error instanceof KernelError) return { address, device: undefined, type: "unreachable" };
-    throw error;
-  }
+  const answer = await lookUpRoute(route, address, mark === 0 ? {} : { mark }, devices);
+  const found = "error" in answer ? ({ device: undefined, type: "unreachable" } as const) : answer;
+  return { address, device: found.device, type: found.type };
 }
 
 const NETWORKD_FOLDERS = [

@@ -26,6 +26,11 @@ describe("service", () => {
   };
   const log = async (): Promise<string> =>
     (await systemd.run("journalctl", "--no-pager", "-u", "ipipoud", "-o", "json")).stdout;
+  const entries = async (): Promise<Entry[]> =>
+    (await log())
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Entry);
   const processId = async (): Promise<string> =>
     await systemctl("show", "--value", "-p", "MainPID", "ipipoud");
   const configure = async (config: Record<string, unknown>): Promise<void> =>
@@ -69,6 +74,13 @@ describe("service", () => {
     assert.equal(field("Seccomp"), "2");
   });
 
+  it("lets the members of its group ask it", async () => {
+    const socket = "/run/ipipoud/control.sock";
+    const { stdout } = await systemd.run("stat", "-c", "%U:%G %a", socket);
+    assert.equal(stdout, "ipipoud:ipipou 660\n");
+    assert.doesNotMatch(await log(), /control socket/);
+  });
+
   it("is exposed to little, as systemd reckons it", async () => {
     const args = ["security", "--threshold=20", "--no-pager", "ipipoud.service"];
     const { code, stdout, stderr } = await systemd.run("systemd-analyze", ...args);
@@ -104,11 +116,7 @@ describe("service", () => {
   });
 
   it("logs with priorities", async () => {
-    const entries = (await log())
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line) as Entry);
-    const ours = entries.filter(({ _COMM }) => _COMM === "node" || _COMM === "ipipoud");
+    const ours = (await entries()).filter(({ _COMM }) => _COMM === "node" || _COMM === "ipipoud");
     assert.ok(
       ours.some(({ MESSAGE, PRIORITY }) => /authenticated/.test(MESSAGE) && PRIORITY === "6"),
     );
@@ -119,7 +127,60 @@ describe("service", () => {
     assert.equal(await systemctl("show", "--value", "-p", "NRestarts", "ipipoud"), "0");
     assert.equal(await snapshot(topology.server), untouched);
   });
+
+  it("is purged at work, and nothing of it stays but the operator's own files", async () => {
+    await configure(serverConfig([laptop]));
+    await systemctl("start", "ipipoud");
+    const { code, stdout, stderr } = await systemd.run("dpkg", "--purge", "ipipoud");
+    assert.equal(code, 0, `${stdout}${stderr}`);
+    assert.equal(await snapshot(topology.server), untouched);
+    assert.equal((await systemd.run("cat", "/etc/ipipou/ipipoud.yaml")).code, 0);
+    assert.notEqual((await systemd.run("systemctl", "is-active", "ipipoud")).code, 0);
+  });
+
+  it("is installed again, starts 1,000 tunnels, and reloads one of them", async () => {
+    const tunnels = Object.fromEntries(
+      Array.from({ length: 1000 }, (_, n) => [
+        `t${n}`,
+        {
+          listen: `203.0.113.1:${11_000 + n}`,
+          address: `10.1.${n >> 8}.${n & 255}/32`,
+          peers: { peer: { token: `token ${n}`, allowedIPs: [`10.2.${n >> 8}.${n & 255}/32`] } },
+        },
+      ]),
+    );
+    await configure({ tunnels });
+    // With the unit's own watchdog.
+    await systemd.run("rm", "-r", "/etc/systemd/system/ipipoud.service.d");
+    const { code, stdout, stderr } = await systemd.run("dpkg", "-i", "/opt/given/ipipoud.deb");
+    assert.equal(code, 0, `${stdout}${stderr}`);
+    assert.equal(await systemctl("is-active", "ipipoud"), "active");
+    const before = await links();
+    assert.equal(before.filter(({ ifname }) => /^t\d+$/.test(ifname)).length, 1000);
+    await configure({ tunnels: { ...tunnels, t500: { ...tunnels["t500"], mtu: 1300 } } });
+    await systemctl("reload", "ipipoud");
+    const changed = before.map((link) => (link.ifname === "t500" ? { ...link, mtu: 1300 } : link));
+    assert.deepEqual(await links(), changed);
+    const said = (await entries()).map(({ MESSAGE }) => MESSAGE);
+    assert.deepEqual(
+      said.filter((line) => line.startsWith("reloaded")).at(-1),
+      'reloaded reason="1 change"',
+    );
+  });
+
+  /** What each is, as another tool tells it. */
+  const links = async (): Promise<Link[]> => {
+    const all = JSON.parse(await topology.server.run("ip", "-j", "link", "show")) as Link[];
+    return all.map(({ ifname, ifindex, mtu, ifalias }) => ({ ifname, ifindex, mtu, ifalias }));
+  };
 });
+
+interface Link {
+  readonly ifname: string;
+  readonly ifindex: number;
+  readonly mtu: number;
+  readonly ifalias: string | undefined;
+}
 
 interface Entry {
   readonly MESSAGE: string;

@@ -219,6 +219,18 @@ table ip host {
     says: /`ct state` alone.*conntrack: track/,
     exit: 0,
   },
+  "that filters with iptables-legacy": {
+    // IPT_SO_GET_INFO, by which that program begins: the table is there from then on.
+    make: `modprobe iptable_filter; python3 -c '
+import ctypes, socket, sys
+info = ctypes.create_string_buffer(b"filter", 84)
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+sys.exit(-ctypes.CDLL(None).getsockopt(raw.fileno(), 0, 64, info, ctypes.byref(ctypes.c_uint(84))))'`,
+    undo: "rmmod iptable_filter",
+    code: "legacy-firewall",
+    says: /iptables-legacy .*\(filter\).*UDP port 10000.*iptables-legacy-save/,
+    exit: 0,
+  },
   "where systemd-networkd takes others' routes away": {
     within: {
       at: "/run",

@@ -26,6 +26,7 @@ export function healthy(over: Partial<HostFacts> = {}): HostFacts {
     ways: new Map(),
     unresolved: new Map(),
     firewall: [],
+    legacyTables: [],
     networkd: undefined,
     networkManagerProfiles: new Map(),
     clock: { now: 1_800_000_000, synchronised: undefined, past: [] },

@@ -27,6 +27,8 @@ export interface HostFacts {
   readonly unresolved: ReadonlyMap<string, string>;
   /** Other people's tables that see packets on their way in; undefined: they may not be seen. */
   readonly firewall: readonly FirewallTable[] | undefined;
+  /** Tables of the kernel's older packet filter (iptables-legacy), which netlink knows nothing of. */
+  readonly legacyTables: readonly string[];
   /** What systemd-networkd removes when others made it; undefined: it does not run. */
   readonly networkd: readonly ForeignKind[] | undefined;
   /** Connection profiles of NetworkManager, by the interface that they name. */

@@ -33,6 +33,7 @@ import { moduleStates } from "./modules.ts";
 import {
   isFirstUserNamespace,
   kernelBuilt,
+  legacyTables,
   listeningPaths,
   missingCapabilities,
   openFilesLimit,
@@ -73,6 +74,7 @@ export async function gatherFacts(sockets: Sockets, subject: Subject): Promise<H
     ways: await waysTo(sockets, subject, names.resolved),
     unresolved: names.unresolved,
     firewall: hidden ? undefined : await observeFirewall(sockets.netfilter),
+    legacyTables: legacyTables((await textOf("/proc/net/ip_tables_names")) ?? ""),
     networkd: await networkdManages(),
     networkManagerProfiles: await networkManagerProfiles(configuration),
     clock: await lookAtClock(configurationFiles),

@@ -29,6 +29,15 @@ export function listeningPaths(text: string): Set<string> {
   );
 }
 
+/**
+ * /proc/net/ip_tables_names: the older packet filter's tables of this namespace, of which there is none before
+ * somebody uses it; those that can drop what comes in.
+ */
+export function legacyTables(text: string): string[] {
+  const dropping = new Set(["raw", "mangle", "filter", "security"]);
+  return text.split("\n").filter((name) => dropping.has(name));
+}
+
 /** "Max open files" of /proc/self/limits: the hard one. */
 export function openFilesLimit(text: string): number | undefined {
   const hard = /^Max open files\s+\S+\s+(\d+)\s/m.exec(text)?.[1];

@@ -1,7 +1,7 @@
 /** The host's firewall, as far as its rules can be read. Pure. */
 import type { TunnelConfig } from "../../../config/model.ts";
 import { peerKey } from "../../../plan/ids.ts";
-import { type Finding, warning } from "../../finding.ts";
+import { type Finding, listed, note, warning } from "../../finding.ts";
 import { type Arriving, fateIn } from "../../nftables/firewall.ts";
 import type { FirewallTable } from "../../nftables/foreign.ts";
 import type { Judged } from "../judged.ts";
@@ -9,9 +9,19 @@ import { CONNTRACK_COUNT, CONNTRACK_MAX, deviceOf } from "../sysctls.ts";
 
 export function firewallFindings(judged: Judged): Finding[] {
   const { configuration, facts } = judged;
-  return configuration.tunnels.flatMap((tunnel) =>
+  const read = configuration.tunnels.flatMap((tunnel) =>
     (facts.firewall ?? []).flatMap((table) => tableFindings(tunnel, table, judged)),
   );
+  return [...read, ...legacyFindings(judged)];
+}
+
+/** Its rules have no form that a program other than itself could rely on. */
+function legacyFindings({ facts, situation }: Judged): Finding[] {
+  const ports = [...situation.underlays.values()].map(({ port }) => port).filter(Boolean);
+  if (facts.legacyTables.length === 0 || ports.length === 0) return [];
+  const tables = listed(facts.legacyTables);
+  const what = `iptables-legacy is in use here (${tables}), and its rules are not looked into: they may drop what comes for UDP port ${listed(ports.map(String))}`;
+  return [note("legacy-firewall", what, "look with `iptables-legacy-save`")];
 }
 
 function tableFindings(tunnel: TunnelConfig, table: FirewallTable, judged: Judged): Finding[] {

@@ -283,6 +283,12 @@ test("a clock that is certainly wrong, or not right yet; where proofs carry the 
   assert.deepEqual(codesOn(client, { facts: late }), [], "a token has no time");
 });
 
+test("a packet filter whose rules can't be read", () => {
+  const { message, level } = withFacts({ legacyTables: ["filter"] });
+  assert.equal(level, "note");
+  assert.match(message, /iptables-legacy.*\(filter\).*UDP port/);
+});
+
 test("files: secrets that all may read, folders that we may not write", () => {
   assert.match(withFacts({ publicSecrets: ["/etc/k"] }).mend, /chmod o= \/etc\/k/);
   const state = withFacts({ stateDirectory: { path: "/var", why: "read-only" } });

@@ -4,6 +4,7 @@ import { interfaceOfProfile, managedByNetworkd } from "../../../../src/apply/hos
 import {
   isFirstUserNamespace,
   kernelBuilt,
+  legacyTables,
   listeningPaths,
   missingCapabilities,
   openFilesLimit,
@@ -29,6 +30,11 @@ test("/proc/net/unix: only those that listen", () => {
 0000000000000000: 00000002 00000000 00010000 0001 01 19
 `;
   assert.deepEqual([...listeningPaths(text)], ["/run/ipipoud/control.sock", "@ipipoud/ipipou"]);
+});
+
+test("/proc/net/ip_tables_names: those that can drop", () => {
+  assert.deepEqual(legacyTables("nat\nfilter\n"), ["filter"]);
+  assert.deepEqual(legacyTables(""), []);
 });
 
 test("/proc/self/limits", () => {

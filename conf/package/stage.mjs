@@ -5,7 +5,7 @@
  *   node conf/package/stage.mjs TARBALL FOLDER
  */
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
@@ -35,6 +35,8 @@ const prefix = mkdtempSync(join(tmpdir(), "ipipoud-stage-"));
 try {
   install(resolve(tarball), prefix);
   const from = join(prefix, "lib/node_modules/ipipoud");
+  for (const page of ["man8/ipipoud.8", "man5/ipipoud.yaml.5"])
+    demandPage(join(prefix, "share/man", page));
   rmSync(folder, { recursive: true, force: true });
   for (const path of needed) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
@@ -42,6 +44,12 @@ try {
   }
 } finally {
   rmSync(prefix, { recursive: true, force: true });
+}
+
+/** npm says nothing where the package names a page that it has not. @param {string} path */
+function demandPage(path) {
+  if (existsSync(path)) return;
+  throw new Error(`npm has put no manual page at ${path}: see "man" in package.json`);
 }
 
 /** @param {string} file @param {string} prefix */

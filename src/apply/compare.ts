@@ -3,7 +3,7 @@ import type { Desired } from "../plan/desired.ts";
 import { diff, inOrder, type Step } from "../plan/diff.ts";
 import type { Resource } from "../plan/resources.ts";
 import { leaveDown, withoutWaiting } from "../plan/settle.ts";
-import { planSysctls, revertSysctls, type Sysctls } from "../plan/sysctls.ts";
+import { planSysctls, type Remembered, revertSysctls, type Sysctls } from "../plan/sysctls.ts";
 import type { Change } from "./change.ts";
 import { beforeAndAfter, diffRuleset, type NftChange } from "./nftables/diff.ts";
 import { memoryObjects, rememberedIn } from "./nftables/memory.ts";
@@ -13,25 +13,40 @@ import type { Observation } from "./observation.ts";
 export interface CompareOptions {
   /** Set devices up that are down: at a start, not because of one that someone has taken down since. */
   readonly raise: boolean;
+  /** What was remembered when we last wrote: somebody may have emptied the table since. */
+  readonly remembered?: readonly Remembered[];
+}
+
+export interface Compared extends Change {
+  /** Of parameters, when this has been carried out. */
+  readonly remembered: readonly Remembered[];
 }
 
 export function compare(
   desired: Desired,
   observation: Observation,
-  { raise }: CompareOptions,
-): Change {
+  { raise, remembered = [] }: CompareOptions,
+): Compared {
   const down = raise ? new Set<string>() : devicesDown(observation.resources);
   const resources = leaveDown(withoutWaiting(desired.resources, observation), down);
   const steps = diff(resources, observation.resources);
-  const sysctls = planSysctls({ ...sysctlsIn(observation, steps), wanted: desired.sysctls });
+  const sysctls = planSysctls({
+    ...sysctlsIn(observation, steps, remembered),
+    wanted: desired.sysctls,
+  });
   const objects = [...ruleset(desired.gate), ...memoryObjects(sysctls.remembered)];
-  return inTwo(
+  const change = inTwo(
     diffRuleset(desired.gate.table, objects, objectsIn(observation)),
     withSysctls(steps, sysctls.steps),
   );
+  return { ...change, remembered: sysctls.remembered };
 }
 
-function sysctlsIn(observation: Observation, steps: readonly Step[]): Omit<Sysctls, "wanted"> {
+function sysctlsIn(
+  observation: Observation,
+  steps: readonly Step[],
+  known: readonly Remembered[] = [],
+): Omit<Sysctls, "wanted"> {
   const devices = (action: Step["action"]): ReadonlySet<string> =>
     new Set(
       steps.flatMap((step) => {
@@ -41,10 +56,16 @@ function sysctlsIn(observation: Observation, steps: readonly Step[]): Omit<Sysct
     );
   return {
     values: observation.sysctls,
-    remembered: rememberedIn(objectsIn(observation)),
+    remembered: withKnown(rememberedIn(objectsIn(observation)), known),
     made: devices("add"),
     gone: devices("remove"),
   };
+}
+
+/** The table's word counts where there is one. */
+function withKnown(told: readonly Remembered[], known: readonly Remembered[]): Remembered[] {
+  const names = new Set(told.map(({ name }) => name));
+  return [...told, ...known.filter(({ name }) => !names.has(name))];
 }
 
 function withSysctls(steps: readonly Step[], more: readonly Step[]): readonly Step[] {
@@ -73,9 +94,13 @@ export function inPassing(changes: readonly NftChange[], steps: readonly Step[])
 }
 
 /** Nothing of ours left. */
-export function compareWithNothing(table: string, now: Observation): Change {
+export function compareWithNothing(
+  table: string,
+  now: Observation,
+  remembered: readonly Remembered[] = [],
+): Change {
   const steps = diff([], now.resources);
-  const sysctls = planSysctls({ ...sysctlsIn(now, steps), wanted: [] });
+  const sysctls = planSysctls({ ...sysctlsIn(now, steps, remembered), wanted: [] });
   return inTwo(diffRuleset(table, [], objectsIn(now)), withSysctls(steps, sysctls.steps));
 }
 

@@ -10,7 +10,7 @@ import type { Gate, GatePeer, GateTunnel } from "../plan/gate.ts";
 import { type Ids, idOfPeer } from "../plan/ids.ts";
 import { endpointResources, plainGate, standInOf, type TunnelContext } from "../plan/peer.ts";
 import type { Situation } from "../plan/situation.ts";
-import { sysctlNames } from "../plan/sysctls.ts";
+import { type Remembered, sysctlNames } from "../plan/sysctls.ts";
 import type { Applier, Move } from "./applier.ts";
 import { inWords } from "./change.ts";
 import { compare, compareWithEarlier, compareWithNothing, inPassing, inTwo } from "./compare.ts";
@@ -46,9 +46,19 @@ export class KernelApplier implements Applier {
   #marks: ReadonlyMap<string, number>;
   /** What peers' elements depend on beside their endpoints; reckoned once, as it takes all peers. */
   #written: Written | undefined;
+  /** What parameters were before we wrote them. The table says so too, as long as nobody empties it. */
+  #remembered: readonly Remembered[] = [];
+  readonly #known: () => ReadonlyMap<number, string>;
 
-  constructor(sockets: Sockets, configuration: Configuration, ids: Ids) {
+  /** @param known Devices that were ours a moment ago, by index: somebody may take their sign away. */
+  constructor(
+    sockets: Sockets,
+    configuration: Configuration,
+    ids: Ids,
+    known: () => ReadonlyMap<number, string> = () => new Map(),
+  ) {
     this.#sockets = sockets;
+    this.#known = known;
     this.#configuration = configuration;
     this.#ids = ids;
     this.#marks = marksOf(configuration.tunnels);
@@ -73,13 +83,18 @@ export class KernelApplier implements Applier {
       await this.#undo(observation).catch(() => undefined);
       throw error;
     }
+    this.#remembered = change.remembered;
     return () => inWords(change);
   }
 
   async reconcile(situation: Situation): Promise<readonly string[]> {
     const observation = await this.#observe();
-    const change = compare(this.#desired(situation), observation, { raise: false });
+    const change = compare(this.#desired(situation), observation, {
+      raise: false,
+      remembered: this.#remembered,
+    });
     await execute(this.#sockets, change);
+    this.#remembered = change.remembered;
     return inWords(change);
   }
 
@@ -107,7 +122,10 @@ export class KernelApplier implements Applier {
   /** Nothing of ours stays behind. */
   async removeAll(): Promise<void> {
     const { table } = this.#configuration;
-    await execute(this.#sockets, compareWithNothing(table, await this.#observe()));
+    await execute(
+      this.#sockets,
+      compareWithNothing(table, await this.#observe(), this.#remembered),
+    );
   }
 
   async #undo(before: Observation): Promise<void> {
@@ -213,6 +231,7 @@ export class KernelApplier implements Applier {
     return observe(this.#sockets, table, {
       whole: false,
       sysctls: sysctlNames(tunnels),
+      known: this.#known(),
     });
   }
 

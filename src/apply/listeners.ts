@@ -36,6 +36,12 @@ export function listenerOwners(
 ): Owners {
   const owners = new Map<string, string | null>(doors.map((door) => [place(door), null]));
   const outer = outerOfStandIns(routes);
+  // Where the device has gone, the route to its stand-in still tells of it.
+  for (const [local, at] of outer) {
+    for (const { local: door, port } of doors) {
+      if (door === at) owners.set(place({ local, port }), null);
+    }
+  }
   for (const { tunnel, spec } of links) {
     const { local, fou } = spec.ipip;
     if (fou === undefined) continue;

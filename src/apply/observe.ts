@@ -24,12 +24,14 @@ export interface Look {
   readonly whole: boolean;
   /** Kernel parameters. */
   readonly sysctls: readonly string[];
+  /** Devices that were ours a moment ago, by index, whatever has become of their sign. */
+  readonly known?: ReadonlyMap<number, string>;
 }
 
 export async function observe(
   sockets: Sockets,
   table: string,
-  { whole, sysctls: wanted }: Look,
+  { whole, sysctls: wanted, known }: Look,
 ): Promise<Observation> {
   const { route } = sockets;
   const linkMessages = await route.dump(dumpLinks());
@@ -46,7 +48,7 @@ export async function observe(
     listListeners(sockets, devices),
     observeGate(sockets, table),
   ]);
-  const ours = links.flatMap((link) => ourLink(table, link));
+  const ours = links.flatMap((link) => ourLink(table, link, known));
   const onOurs = new Map(ours.map((link) => [link.spec.name, link.tunnel]));
   const ourNexthops = nexthops
     .filter(({ protocol }) => protocol === protocolOf(table))
@@ -90,10 +92,10 @@ async function observeGate(sockets: Sockets, table: string): Promise<Observation
   }
 }
 
-function ourLink(table: string, link: Link): LinkResource[] {
-  const tunnel = tunnelOfAlias(table, link.alias);
-  if (tunnel === undefined || link.ipip === undefined) return [];
+function ourLink(table: string, link: Link, known: Look["known"]): LinkResource[] {
   const { name, mtu, up, ipip } = link;
+  const tunnel = tunnelOfAlias(table, link.alias) ?? null;
+  if (ipip === undefined || (tunnel === null && known?.get(link.index) !== name)) return [];
   return [{ object: "link", tunnel, spec: { name, alias: link.alias ?? "", mtu, ipip, up } }];
 }
 

@@ -28,8 +28,10 @@ import { Directories, type DirectoryMemory } from "./directories.ts";
 import { bootId, Marks } from "./marks.ts";
 import { countStates, type Measurement } from "./metrics/measurement.ts";
 import { startMonitors } from "./monitors.ts";
+import { ownerOf } from "./owner.ts";
 import { openReception, type Reception } from "./reception.ts";
 import { Surroundings } from "./surroundings.ts";
+import { Tampering } from "./tampering.ts";
 import { followWorld } from "./world.ts";
 
 export interface InstanceOptions {
@@ -50,6 +52,7 @@ export class Instance {
   #ids: Ids;
   readonly #peers: Peers;
   readonly #surroundings: Surroundings;
+  readonly #tampering: Tampering;
   readonly #applier: KernelApplier;
   readonly #writer: Writer;
   readonly #tunnels: Tunnels;
@@ -70,7 +73,13 @@ export class Instance {
     this.#ids = assignIds(configuration);
     this.#peers = new Peers(configuration);
     this.#surroundings = new Surroundings(configuration, this.#ids, sockets);
-    this.#applier = new KernelApplier(sockets, configuration, this.#ids);
+    this.#tampering = new Tampering(ownerOf({ configuration, sockets, peers: this.#peers }));
+    this.#applier = new KernelApplier(
+      sockets,
+      configuration,
+      this.#ids,
+      () => this.#tampering.devices,
+    );
     this.#writer = new Writer(this.#applier, this.#peers, () => this.#situation(), emit);
     this.#tunnels = new Tunnels({
       peers: this.#peers,
@@ -282,6 +291,7 @@ export class Instance {
     const stop = followWorld({
       ...this.#options,
       links,
+      tampering: this.#tampering,
       surroundings: this.#surroundings,
       peers: this.#peers,
       writer: this.#writer,

@@ -3,7 +3,12 @@ import type { EventName, TunnelEvent } from "../tunnel/events.ts";
 import type { Log, LogFields } from "./log.ts";
 import { Repeated } from "./repeated.ts";
 
-const WARNINGS: ReadonlySet<EventName> = new Set(["unanswered", "unresolved", "failed"]);
+const WARNINGS: ReadonlySet<EventName> = new Set([
+  "unanswered",
+  "unresolved",
+  "failed",
+  "contested",
+]);
 
 export class Narrator {
   readonly #log: Log;

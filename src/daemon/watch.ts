@@ -1,16 +1,22 @@
-/** Notifications of rtnetlink, sorted by what they mean for tunnels. */
-import { decodeDevice, IFF_UP, RTM_DELLINK, RTM_NEWLINK } from "../kernel/link.ts";
-import { RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_LINK } from "../kernel/rtnetlink.ts";
+/** Notifications of the kernel, sorted by what they mean for tunnels. */
+import { TABLE_NEWS, TableTampering } from "../apply/nftables/tampering.ts";
+import {
+  RTNLGRP_IPV4_IFADDR,
+  RTNLGRP_IPV4_ROUTE,
+  RTNLGRP_IPV4_RULE,
+  RTNLGRP_LINK,
+  RTNLGRP_NEXTHOP,
+} from "../kernel/rtnetlink.ts";
 import type { Addon } from "../native/addon.ts";
 import type { Link } from "../net/objects.ts";
-import { readU32 } from "../netlink/attributes.ts";
+import { NETLINK_NETFILTER, NETLINK_ROUTE } from "../netlink/constants.ts";
 import { NetlinkEvents } from "../netlink/events.ts";
-import type { Message } from "../netlink/request.ts";
 import { HostNews, type NewWays } from "./host-news.ts";
+import type { Tampering } from "./tampering.ts";
 
 export interface HostListener {
-  /** A device of ours came up again, or is gone. */
-  onTunnelChanged(device: string, how: string): void;
+  /** What is ours is no longer as we left it, in words. What happens in one go makes one call. */
+  onTampered(what: string): void;
   /** Addresses, links or routes that are not ours; several in one go make one call. */
   onHostChanged(ways: NewWays): void;
   onLoss(): void;
@@ -18,55 +24,91 @@ export interface HostListener {
 
 export interface WatchOptions {
   readonly addon: Addon;
-  /** Ours. */
-  readonly interfaces: ReadonlySet<string>;
+  readonly tampering: Tampering;
   /** As they were at the last look. */
   readonly links: readonly Link[];
   readonly listener: HostListener;
 }
 
-const NETLINK_ROUTE = 0;
 const BUFFER = 4 << 20;
 /** Milliseconds in which changes gather. */
 const GATHER = 20;
 
 /** Gives a function that ends it. */
-export function watchHost({ addon, interfaces, links, listener }: WatchOptions): () => void {
-  const socket = new addon.NetlinkSocket({ protocol: NETLINK_ROUTE, receiveBuffer: BUFFER });
-  const events = new NetlinkEvents(socket, [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE]);
-  const down = new Set<string>();
+export function watchHost(options: WatchOptions): () => void {
+  const { addon, tampering, links, listener } = options;
+  const open = (protocol: number, groups: readonly number[]): NetlinkEvents => {
+    const socket = new addon.NetlinkSocket({ protocol, receiveBuffer: BUFFER });
+    const events = new NetlinkEvents(socket, groups);
+    socket.unref();
+    return events;
+  };
+  const routes = open(NETLINK_ROUTE, [
+    RTNLGRP_LINK,
+    RTNLGRP_IPV4_IFADDR,
+    RTNLGRP_IPV4_ROUTE,
+    RTNLGRP_IPV4_RULE,
+    RTNLGRP_NEXTHOP,
+  ]);
+  const tables = open(NETLINK_NETFILTER, [TABLE_NEWS]);
   const news = new HostNews(links);
-  let gathering: NodeJS.Timeout | undefined;
-  const hostChanged = (): void => {
-    gathering ??= setTimeout(() => {
-      gathering = undefined;
-      listener.onHostChanged(news.drain());
-    }, GATHER);
-  };
-  /** Whether it was about a device of ours. */
-  const tookOurs = (message: Message): boolean => {
-    if (message.type !== RTM_NEWLINK && message.type !== RTM_DELLINK) return false;
-    const device = decodeDevice(message);
-    if (device === undefined || !interfaces.has(device.name)) return false;
-    if (message.type === RTM_DELLINK) {
-      down.delete(device.name);
-      listener.onTunnelChanged(device.name, "is gone");
-    } else if ((readU32(message.payload, 8) & IFF_UP) === 0) down.add(device.name);
-    else if (down.delete(device.name)) listener.onTunnelChanged(device.name, "came up");
-    return true;
-  };
-  events.listen(
-    (message) => {
-      if (!tookOurs(message) && news.take(message)) hostChanged();
-    },
-    () => {
-      listener.onLoss();
-      hostChanged();
-    },
+  const table = new TableTampering(tampering.table, (port) => tampering.isOwn(port));
+  const host = gatherer<true>(() => listener.onHostChanged(news.drain()));
+  // A device that goes takes others along: it is the one to be named.
+  const ours = gatherer<{ readonly what: string; readonly device: boolean }>((all) =>
+    listener.onTampered((all.find(({ device }) => device) ?? all[0]).what),
   );
-  socket.unref();
+  const lost = (): void => {
+    listener.onLoss();
+    host.add(true);
+  };
+  routes.listen((message) => {
+    const device = tampering.isAboutOurs(message);
+    const what = tampering.take(message);
+    if (what !== undefined) ours.add({ what, device });
+    if (!device && news.take(message)) host.add(true);
+  }, lost);
+  tables.listen((message) => {
+    const author = table.take(message);
+    if (author === undefined) return;
+    const { name, process } = author;
+    ours.add({ what: `the ruleset was changed by ${name} (process ${process})`, device: false });
+  }, lost);
   return () => {
-    clearTimeout(gathering);
-    events.close();
+    host.end();
+    ours.end();
+    routes.close();
+    tables.close();
   };
 }
+
+interface Gatherer<T> {
+  add(item: T): void;
+  end(): void;
+}
+
+/** Calls back once for all that comes within {@link GATHER}. */
+function gatherer<T>(onGathered: (all: readonly [T, ...T[]]) => void): Gatherer<T> {
+  let all: [T, ...T[]] | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    add(item) {
+      if (all !== undefined) {
+        // Who comes first and what is a device is all that is ever looked at.
+        if (all.length < MOST) all.push(item);
+        return;
+      }
+      all = [item];
+      timer = setTimeout(() => {
+        const gathered = all;
+        all = undefined;
+        if (gathered !== undefined) onGathered(gathered);
+      }, GATHER);
+    },
+    end() {
+      clearTimeout(timer);
+    },
+  };
+}
+
+const MOST = 1000;

@@ -1,7 +1,10 @@
 /** What a started instance does because the world around it changes: devices, addresses, routes, the time. */
+import type { Sockets } from "../apply/sockets.ts";
 import type { Configuration, TunnelConfig } from "../config/model.ts";
 import { readCounters } from "../kernel/counters.ts";
+import { dumpLinks } from "../kernel/link.ts";
 import type { Addon } from "../native/addon.ts";
+import { formatPrefix } from "../net/address.ts";
 import type { Link } from "../net/objects.ts";
 import { epochs } from "../plan/gate-of.ts";
 import { outsideDevices } from "../plan/mobility.ts";
@@ -9,16 +12,20 @@ import type { Peers } from "../tunnel/peers.ts";
 import type { Writer } from "../tunnel/writer.ts";
 import type { Diallers } from "./diallers.ts";
 import type { NewWays } from "./host-news.ts";
+import { startPatrol } from "./patrol.ts";
 import { startPulse } from "./pulse.ts";
 import type { Reception } from "./reception.ts";
 import type { Surroundings } from "./surroundings.ts";
+import type { Tampering } from "./tampering.ts";
 import { watchHost } from "./watch.ts";
 
 export interface WorldOptions {
   readonly configuration: Configuration;
   readonly addon: Addon;
+  readonly sockets: Sockets;
   /** As they were at the first look. */
   readonly links: readonly Link[];
+  readonly tampering: Tampering;
   readonly surroundings: Surroundings;
   readonly peers: Peers;
   readonly writer: Writer;
@@ -32,18 +39,31 @@ const EPOCH_INTERVAL = 10_000;
 
 /** Gives a function that ends it. */
 export function followWorld(options: WorldOptions): () => void {
-  const { configuration, addon, links, peers, writer, diallers, onError } = options;
-  const interfaces = new Set(configuration.tunnels.map((tunnel) => tunnel.interface));
+  const { configuration, addon, links, peers, sockets, tampering, writer, diallers, onError } =
+    options;
   // One look at a time: of two that overlap the older might come last.
   let following = Promise.resolve();
   const stopWatching = watchHost({
-    ...{ addon, interfaces, links },
+    ...{ addon, tampering, links },
     listener: {
-      onTunnelChanged: (device, how) => writer.reconcile(`${device} ${how}`),
+      onTampered: (what) => writer.repair(what),
       onHostChanged: (ways) => {
         following = following.then(() => follow(options, ways)).catch(onError);
       },
-      onLoss: () => writer.reconcile("events of the kernel were lost"),
+      onLoss: () => writer.repair("events of the kernel were lost"),
+    },
+  });
+  // What comes from now on is compared with what stands there.
+  sockets.route
+    .dump(dumpLinks())
+    .then((messages) => tampering.learn(messages))
+    .catch(onError);
+  const stopPatrol = startPatrol({
+    ...{ sockets, configuration, writer, onError },
+    onChange: (what) => writer.repair(what),
+    onBeat: () => {
+      const what = displaced(peers, tampering.drainReplaced());
+      if (what !== undefined) writer.repair(what);
     },
   });
   const watchEpochs = epochWatcher(peers, writer);
@@ -60,9 +80,23 @@ export function followWorld(options: WorldOptions): () => void {
   epochTimer.unref();
   return () => {
     stopWatching();
+    stopPatrol();
     stopPulse();
     clearInterval(epochTimer);
   };
+}
+
+/** Of routes that others have put into the place of one: whether it may have been ours, in words. */
+function displaced(peers: Peers, replaced: ReadonlyMap<string, string>): string | undefined {
+  if (replaced.size === 0) return undefined;
+  for (const { tunnel, config } of peers.all()) {
+    const prefixes = [...(config.allowedIPs ?? []), ...tunnel.routes.map(({ to }) => to)];
+    for (const prefix of prefixes) {
+      const what = replaced.get(formatPrefix(prefix));
+      if (what !== undefined) return what;
+    }
+  }
+  return undefined;
 }
 
 /** What has passed our devices tells whether the peers that we dial still hear us. */

@@ -116,6 +116,12 @@ export function decodeListener(
   });
 }
 
+/** `203.0.113.1:10000`: the kernel has one of it at most. Of the answers to dumpListeners(). */
+export function listenerName({ payload }: Message): string {
+  const { port = 0, localV4, localV6, family } = FOU.decode(payload, GENL_HDRLEN);
+  return `${specified(family === AF_INET6 ? localV6 : localV4) ?? "*"}:${port}`;
+}
+
 function identity(
   { port, local, peer, peerPort, device }: FouListener,
   devices: Devices,

@@ -62,6 +62,12 @@ export function decodeProxy(message: Message, devices: Devices): ProxyNeighbour 
   });
 }
 
+/** The kernel has one of it at most. Of the answers to dumpProxies(). */
+export function proxyName({ payload }: Message): string {
+  const { address } = NEIGHBOUR.decode(payload, NDMSG);
+  return `${address} on device ${readS32(payload, 4)}`;
+}
+
 function describe({ address, device }: ProxyNeighbour): string {
   return `proxy ${address} dev ${device}`;
 }

@@ -24,7 +24,7 @@ export const RTM_DELNEXTHOP = 105;
 export const RTM_GETNEXTHOP = 106;
 
 /** sizeof(struct nhmsg): family, scope, protocol, reserved (u8 each), flags (u32). */
-const NHMSG = 8;
+export const NHMSG = 8;
 
 export const NEXTHOP = table({
   id: attr(1, u32, "NHA_ID"),

@@ -29,7 +29,7 @@ export const FR_ACT_TO_TBL = 1;
 export const FIB_RULE_INVERT = 2;
 
 /** sizeof(struct fib_rule_hdr): family, dst_len, src_len, tos, table, 2 reserved, action, flags (u32). */
-const FIB_RULE_HDR = 12;
+export const FIB_RULE_HDR = 12;
 
 /** FRA_SUPPRESS_PREFIXLEN of a rule that suppresses nothing: -1. */
 const SUPPRESS_NOTHING = 0xffff_ffff;

@@ -79,6 +79,11 @@ export class Netlink {
     socket.unref();
   }
 
+  /** By which the kernel tells others who has changed something. */
+  get port(): number {
+    return this.#socket.port;
+  }
+
   /** One request, acknowledged; gives the replies that came with it. Rejects with {@link KernelError}. */
   request(request: Request): Promise<Message[]> {
     return new Promise((resolve, reject) => {

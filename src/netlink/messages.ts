@@ -68,6 +68,7 @@ export function walkMessages(datagram: Buffer, visit: (message: Message) => void
       type: readU16(datagram, offset + 4),
       flags: readU16(datagram, offset + 6),
       sequence: readU32(datagram, offset + 8),
+      port: readU32(datagram, offset + 12),
       payload: datagram.subarray(offset + HEADER, offset + length),
     });
     offset += aligned(length);

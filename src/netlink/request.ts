@@ -15,6 +15,8 @@ export interface Message {
   readonly type: number;
   readonly flags: number;
   readonly sequence: number;
+  /** Of a notification: the socket (nlmsg_pid) of whoever brought it about; 0: the kernel by itself. */
+  readonly port?: number;
   /** What follows nlmsghdr, in memory that nothing writes to again. */
   readonly payload: Buffer;
 }

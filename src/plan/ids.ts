@@ -74,6 +74,11 @@ export function nexthopId(id: number): number {
   return (0xf000_0000 | id) >>> 0;
 }
 
+/** Whether a nexthop object of this number is some ipipoud's. */
+export function isNexthopId(id: number): boolean {
+  return id >>> 28 === 0xf;
+}
+
 /** FNV-1a, 32 bits: spreads names; nothing depends on its secrecy. */
 export function hash(text: string): number {
   let value = 0x811c_9dc5;

@@ -6,6 +6,7 @@ export const eventNames = [
   "expired",
   "refused",
   "repaired",
+  "contested",
   "reloaded",
   "waiting",
   "connecting",

@@ -4,12 +4,16 @@
  */
 import type { Applier } from "../apply/applier.ts";
 import type { Situation } from "../plan/situation.ts";
-import type { EventSink } from "./events.ts";
+import { Contests } from "./contests.ts";
+import type { EventName, EventSink } from "./events.ts";
 import { knownEndpoint, type Peer, type Peers } from "./peers.ts";
 
 /** After a failed write: the first pause, doubled each time up to the longest. Milliseconds. */
 const FIRST_PAUSE = 200;
 const LONGEST_PAUSE = 10_000;
+
+/** Why everything is compared, where nothing better is known. */
+const AFTER_FAILURE = "after a failed write";
 
 export class Writer {
   readonly #applier: Applier;
@@ -23,11 +27,18 @@ export class Writer {
   /** What the last failure said; the same again is no news. */
   #complaint: string | undefined;
   #retry: NodeJS.Timeout | undefined;
+  #retryAt = 0;
   #begun = false;
   #closed = false;
   /** Whoever waits for what is decided now to be written. */
   #waiting: (() => void)[] = [];
   #exchanges: (() => void)[] = [];
+  #writes = 0;
+  /** Of the whole that is written now. */
+  #reason: string | undefined;
+  readonly #contests = new Contests();
+  /** A repair that waits, because somebody undoes each. */
+  #later: NodeJS.Timeout | undefined;
 
   constructor(applier: Applier, peers: Peers, situation: () => Situation, emit: EventSink) {
     this.#applier = applier;
@@ -48,12 +59,37 @@ export class Writer {
     this.#start();
   }
 
+  /** Grows at the beginning and at the end of each write: odd while one is under way. */
+  get writes(): number {
+    return this.#writes;
+  }
+
+  /** Somebody has changed what is ours: as reconcile(), but not at once where that has become a fight. */
+  repair(reason: string): void {
+    if (this.#closed || this.#later !== undefined) return;
+    const wait = this.#contests.wait(performance.now());
+    if (wait === 0) {
+      // Whatever else can't be written now: this may be written.
+      this.#retryWithin(FIRST_PAUSE);
+      this.reconcile(reason);
+    } else {
+      this.#later = setTimeout(() => {
+        this.#later = undefined;
+        this.reconcile(reason);
+      }, wait);
+      this.#later.unref();
+    }
+  }
+
   /**
    * Everything is to be compared with the kernel. If anything differs there is an event with this reason;
    * without one it is our own wish that has changed, and no news.
    */
   reconcile(reason: string | undefined): void {
-    if (this.#whole === undefined || this.#whole.reason === undefined) this.#whole = { reason };
+    const known = this.#whole?.reason;
+    if (known === undefined || (known === AFTER_FAILURE && reason !== undefined)) {
+      this.#whole = { reason };
+    }
     this.#start();
   }
 
@@ -79,6 +115,7 @@ export class Writer {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retry);
+    clearTimeout(this.#later);
     await this.#running;
   }
 
@@ -107,12 +144,15 @@ export class Writer {
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (!this.#closed && this.#isDue()) {
       const waiting = this.#waiting.splice(0);
+      this.#writes++;
       try {
         if (this.#isWholeDue()) await this.#writeAll();
         else await this.#writeDirty();
       } catch (error) {
         this.#failed(error);
       } finally {
+        this.#writes++;
+        this.#reason = undefined;
         for (const resolve of waiting) resolve();
       }
     }
@@ -120,6 +160,7 @@ export class Writer {
 
   async #writeAll(): Promise<void> {
     const reason = this.#whole?.reason;
+    this.#reason = reason;
     this.#whole = undefined;
     for (const work of this.#exchanges.splice(0)) work();
     this.#dirty.clear();
@@ -129,15 +170,17 @@ export class Writer {
     this.#pause = 0;
     this.#complaint = undefined;
     if (repaired.length > 0 && reason !== undefined) {
-      const reasonText = `${reason}: ${summary(repaired)}`;
-      this.#emit({
-        event: "repaired",
-        tunnel: null,
-        peer: null,
-        endpoint: null,
-        reason: reasonText,
-      });
+      this.#tell("repaired", `${reason}: ${summary(repaired)}`);
+      const contested = this.#contests.repaired(repaired, performance.now());
+      if (contested !== undefined) {
+        const words = `${contested}: again and again; last: ${reason}`;
+        this.#tell("contested", `${words}; repairing less and less often until that ends`);
+      }
     }
+  }
+
+  #tell(event: EventName, reason: string): void {
+    this.#emit({ event, tunnel: null, peer: null, endpoint: null, reason });
   }
 
   async #writeDirty(): Promise<void> {
@@ -156,19 +199,29 @@ export class Writer {
 
   #failed(error: unknown): void {
     // What stands in the kernel now is not known: the next try compares everything.
-    this.#whole = { reason: "after a failed write" };
+    this.#whole = { reason: this.#reason ?? AFTER_FAILURE };
     const reason = error instanceof Error ? error.message : String(error);
     if (reason !== this.#complaint) {
-      const words = `${reason}; trying again until it works`;
-      this.#emit({ event: "failed", tunnel: null, peer: null, endpoint: null, reason: words });
+      this.#tell("failed", `${reason}; trying again until it works`);
     }
     this.#complaint = reason;
     if (this.#retry !== undefined) return;
     this.#pause = Math.min(LONGEST_PAUSE, this.#pause === 0 ? FIRST_PAUSE : this.#pause * 2);
+    this.#retryAfter(this.#pause);
+  }
+
+  #retryAfter(pause: number): void {
+    this.#retryAt = performance.now() + pause;
     this.#retry = setTimeout(() => {
       this.#retry = undefined;
       this.#start();
-    }, this.#pause);
+    }, pause);
+  }
+
+  #retryWithin(pause: number): void {
+    if (this.#retry === undefined || this.#retryAt - performance.now() <= pause) return;
+    clearTimeout(this.#retry);
+    this.#retryAfter(pause);
   }
 }
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { Daemon, mainFile } from "./support/daemon.ts";
 import type { Program } from "./support/program.ts";
-import { lasting, snapshot } from "./support/snapshot.ts";
+import { renewable, snapshot } from "./support/snapshot.ts";
 import { Topology } from "./support/topology.ts";
 import { openQueue, party, waitingTunnel } from "./support/tunnels.ts";
 
@@ -31,16 +31,7 @@ describe("crash while starting", () => {
     await topology.remove();
   });
 
-  /** A device made anew has another index, by which lists are sorted; the order of rules is theirs. */
-  async function state(): Promise<string> {
-    const text = lasting(await snapshot(topology.server)).replaceAll(/"ifindex": \d+,?/g, "");
-    const lists = Object.entries(JSON.parse(text) as Record<string, unknown[]>);
-    const sorted = lists.map(([name, list]) => [
-      name,
-      name === "ruleset" ? list : list.map((one) => JSON.stringify(one)).sort(),
-    ]);
-    return JSON.stringify(Object.fromEntries(sorted), null, 2);
-  }
+  const state = async (): Promise<string> => renewable(await snapshot(topology.server));
 
   /** The daemon, which says each message to the kernel; with `kill`, dead in place of that one. */
   function watched(kill = 0): Program {

@@ -42,6 +42,8 @@ export const NFT_MSG_NEWGEN = 15;
 export const NFT_MSG_GETGEN = 16;
 
 export const NFTA_GEN_ID = 1;
+export const NFTA_GEN_PROC_PID = 2;
+export const NFTA_GEN_PROC_NAME = 3;
 
 export const NFTA_LIST_ELEM = 1;
 

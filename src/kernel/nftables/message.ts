@@ -1,5 +1,5 @@
 /** What all nf_tables messages begin with, batches, and the table's generation. */
-import { attr, MalformedMessage, table, u32be } from "../../netlink/attributes.ts";
+import { attr, MalformedMessage, string, table, u32be } from "../../netlink/attributes.ts";
 import { NLM_F_DUMP } from "../../netlink/constants.ts";
 import type { Message, Request } from "../../netlink/request.ts";
 import {
@@ -12,6 +12,9 @@ import {
   NFT_MSG_GETGEN,
   NFT_MSG_NEWGEN,
   NFTA_GEN_ID,
+  NFTA_GEN_PROC_NAME,
+  NFTA_GEN_PROC_PID,
+  NFTA_TABLE_NAME,
 } from "./constants.ts";
 
 /** struct nfgenmsg: family, version, resource id in network order. */
@@ -57,7 +60,14 @@ export function familyOf(message: Message): number {
 }
 
 const BATCH = table({ generation: attr(NFNL_BATCH_GENID, u32be, "NFNL_BATCH_GENID") });
-const GENERATION = table({ id: attr(NFTA_GEN_ID, u32be, "NFTA_GEN_ID") });
+const GENERATION = table({
+  id: attr(NFTA_GEN_ID, u32be, "NFTA_GEN_ID"),
+  process: attr(NFTA_GEN_PROC_PID, u32be, "NFTA_GEN_PROC_PID"),
+  name: attr(NFTA_GEN_PROC_NAME, string, "NFTA_GEN_PROC_NAME"),
+});
+
+/** Chains, rules, sets and elements name their table by the number that a table's own name has. */
+const WITHIN = table({ table: attr(NFTA_TABLE_NAME, string, "NFTA_TABLE_NAME") });
 
 /** With a generation the kernel refuses the batch (ERESTART) when anything changed since. */
 export function batchBegin(generation?: number): Request {
@@ -86,4 +96,23 @@ export function getGeneration(): Request {
 export function decodeGeneration(message: Message): number | undefined {
   if (numberOf(message) !== NFT_MSG_NEWGEN) return undefined;
   return GENERATION.decode(message.payload, HEADER_BYTES).id;
+}
+
+/** The table in which this notification says that something has come or gone. */
+export function tableOf(message: Message): string | undefined {
+  const number = numberOf(message);
+  if (number === undefined || number === NFT_MSG_NEWGEN) return undefined;
+  return WITHIN.decode(message.payload, HEADER_BYTES).table;
+}
+
+export interface Author {
+  readonly process: number;
+  readonly name: string;
+}
+
+/** Who made the change that this notification ends; undefined for any other message. */
+export function decodeAuthor(message: Message): Author | undefined {
+  if (numberOf(message) !== NFT_MSG_NEWGEN) return undefined;
+  const { process = 0, name = "" } = GENERATION.decode(message.payload, HEADER_BYTES);
+  return { process, name };
 }

@@ -42,6 +42,20 @@ export function lasting(snapshot: string): string {
   return JSON.stringify(JSON.parse(snapshot), withoutSources, 2);
 }
 
+/**
+ * A lasting snapshot in which an object made anew is the old one: it has another index, by which lists are
+ * sorted, and stands at their end. The order of rules in a chain is theirs.
+ */
+export function renewable(snapshot: string): string {
+  const text = lasting(snapshot).replaceAll(/"ifindex": \d+,?/g, "");
+  const lists = Object.entries(JSON.parse(text) as Record<string, unknown[]>);
+  const sorted = lists.map(([name, list]) => [
+    name,
+    name === "ruleset" ? list : list.map((one) => JSON.stringify(one)).sort(),
+  ]);
+  return JSON.stringify(Object.fromEntries(sorted), null, 2);
+}
+
 function parse(text: string): unknown {
   if (!/^[[{]/.test(text)) return text.split("\n").sort();
   return JSON.parse(text) as unknown;

@@ -231,3 +231,60 @@ test("while the whole can't be written, single peers are, and the same complaint
   assert.equal(events.filter(({ event }) => event === "failed").length, 1);
   await writer.close();
 });
+
+test("a repair does not wait for what can't be written, and becomes slow where it is a fight", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const { writer, applier, events } = hub(1);
+    applier.failures = [new Error("EEXIST"), new Error("EEXIST"), new Error("EEXIST")];
+    writer.reconcile(undefined);
+    for (const pause of [200, 400]) {
+      await turns();
+      mock.timers.tick(pause);
+    }
+    await turns();
+    assert.equal(applier.reconciled.length, 3, "the next try is 800 ms away");
+    applier.repairs = ["add a route"];
+    writer.repair("a route was removed");
+    mock.timers.tick(200);
+    await turns();
+    assert.equal(applier.reconciled.length, 4);
+    assert.equal(events.at(-1)?.reason, "a route was removed: add a route");
+    for (let i = 0; i < 4; i++) {
+      writer.repair("a route was removed");
+      await turns();
+    }
+    assert.equal(applier.reconciled.length, 8);
+    assert.equal(events.at(-1)?.event, "contested");
+    assert.match(events.at(-1)?.reason ?? "", /^add a route: again and again; last: a route was/);
+    writer.repair("a route was removed");
+    await turns();
+    assert.equal(applier.reconciled.length, 8, "it waits");
+    writer.reconcile(undefined);
+    await turns();
+    assert.equal(applier.reconciled.length, 9, "what we want ourselves does not");
+    mock.timers.tick(1000);
+    await turns();
+    assert.equal(applier.reconciled.length, 10);
+    await writer.close();
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("a repair that fails at first still says what it was", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const { writer, applier, events } = hub(1);
+    applier.failures = [new Error("EBUSY")];
+    applier.repairs = ["add d"];
+    writer.repair("d is gone");
+    await turns();
+    mock.timers.tick(200);
+    await turns();
+    assert.equal(events.at(-1)?.reason, "d is gone: add d");
+    await writer.close();
+  } finally {
+    mock.timers.reset();
+  }
+});

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Silent, silentChange } from "../../../src/apply/silent.ts";
+import { addListener } from "../../../src/kernel/fou.ts";
+import { newProxy } from "../../../src/kernel/neighbour.ts";
+import { ipAddress } from "../../../src/net/address.ts";
+import type { FouListener } from "../../../src/net/objects.ts";
+import type { Message, Request } from "../../../src/netlink/request.ts";
+import { devices } from "../../support/devices.ts";
+
+const known = devices({ eth0: 2 });
+const message = ({ type, payload }: Request): Message => ({
+  ...{ type, flags: 0, sequence: 0 },
+  payload: Buffer.from(payload),
+});
+
+function listener(port: number, over: Partial<FouListener> = {}): Message {
+  const spec: FouListener = {
+    ...{ port, local: ipAddress("203.0.113.1"), peer: undefined, peerPort: undefined },
+    ...{ device: undefined, ipProtocol: 4, type: "direct" },
+    ...over,
+  };
+  return message(addListener({ name: "fou", id: 30, version: 1 }, spec, known));
+}
+
+function silent(over: Partial<Silent> = {}): Silent {
+  return { listeners: [listener(1), listener(2)], proxies: [], sysctls: [], ...over };
+}
+
+test("what has gone is said, whoever was at work; what is another one, only where it was not us", () => {
+  assert.equal(silentChange(silent(), silent(), false), undefined);
+  assert.equal(
+    silentChange(silent(), silent({ listeners: [listener(2)] }), true),
+    "the FOU listener 203.0.113.1:1 was removed",
+  );
+  const peer = { peer: ipAddress("198.51.100.2"), peerPort: 9 };
+  const moved = silent({ listeners: [listener(1), listener(2, peer)] });
+  assert.equal(silentChange(silent(), moved, true), undefined);
+  assert.equal(silentChange(silent(), moved, false), "the FOU listener 203.0.113.1:2 was changed");
+  assert.equal(
+    silentChange(silent(), silent({ listeners: [listener(3), listener(2), listener(1)] }), false),
+    undefined,
+  );
+});
+
+test("proxy neighbours and parameters", () => {
+  const proxy = { address: ipAddress("203.0.113.77"), device: "eth0", protocol: 105 };
+  const before = silent({
+    proxies: [message(newProxy(proxy, known))],
+    sysctls: [["net/ipv4/ip_forward", "1"]],
+  });
+  assert.equal(
+    silentChange(before, { ...before, proxies: [] }, true),
+    "the proxy neighbour 203.0.113.77 on device 2 was removed",
+  );
+  const off = { ...before, sysctls: [["net/ipv4/ip_forward", "0"] as const] };
+  assert.equal(silentChange(before, off, false), "net.ipv4.ip_forward was set to 0");
+  assert.equal(silentChange(before, off, true), undefined);
+});

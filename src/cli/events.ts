@@ -1,5 +1,6 @@
 /** How `ipipoud events` reads: one line an event, in the log's order of words. */
 import type { TimedEvent } from "../daemon/broadcast.ts";
+import { printable } from "../net/printable.ts";
 
 /** `13:04:05 ipipou0/laptop authenticated 198.51.100.2:40001`, with the reason in brackets. */
 export function renderEvent(line: unknown): string {
@@ -8,7 +9,7 @@ export function renderEvent(line: unknown): string {
   const words = [clock(time), where === "" ? "-" : where, event];
   if (endpoint !== null) words.push(endpoint);
   if (reason !== null) words.push(`(${reason})`);
-  return words.join(" ");
+  return printable(words.join(" "));
 }
 
 /** The local time of day. */

@@ -4,6 +4,7 @@
  * half of a fleet away. Pure.
  */
 import { formatPrefix, type IpAddress, type Prefix } from "../net/address.ts";
+import { quoted } from "../net/printable.ts";
 import { Complaint } from "./complaint.ts";
 import type { Node, Nodes } from "./model.ts";
 import { readEndpoint, readKey, readPrefix, readUnicast } from "./schema/scalars.ts";
@@ -122,5 +123,5 @@ function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
 
 /** Names the node; of what is no address no more than a line holds. */
 function ofNode(key: string, { what, mend }: Complaint): Complaint {
-  return new Complaint(`node ${JSON.stringify(key.slice(0, 64))}: ${what}`, mend);
+  return new Complaint(`node ${quoted(key, 64)}: ${what}`, mend);
 }

@@ -1,3 +1,4 @@
+import { printable } from "../net/printable.ts";
 import type { Complaint } from "./complaint.ts";
 import type { Documents, Path } from "./source/document.ts";
 
@@ -129,12 +130,4 @@ const mangledSecret = /^\W*(?:secret|token|tokenBase64|privateKey)(?:File)?\s*\W
 export function formatName(name: string): string {
   if (mangledSecret.test(name)) return "(not shown)";
   return /^[\w-]+$/.test(name) ? name : JSON.stringify(name);
-}
-
-/** No control character, no line break and no text direction trick from a file or its name reaches a terminal. */
-function printable(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
-  );
 }

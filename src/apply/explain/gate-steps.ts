@@ -13,10 +13,12 @@ import {
   inPeerChain,
   knownSet,
   LONGER,
+  NEWCOMERS,
   nodesSet,
   OVER,
   PLAIN,
   peersMap,
+  RETURNING,
   realMap,
   STRANGERS,
   TUNNELS,
@@ -164,7 +166,7 @@ function limitStep(
   { limits }: Scene,
 ): ExplainStep | undefined {
   const rate = `${limit.rate}/${limit.unit === 1 ? "s" : `${limit.unit} s`}`;
-  if (chain !== STRANGERS) return undefined;
+  if (!isLimit(chain) || chain === OVER) return undefined;
   if (key === undefined) {
     const left = limits.limited.get(EVERYBODY);
     const what = over
@@ -192,9 +194,11 @@ function queueStep(number: number, { queues }: Scene): ExplainStep {
   return step(`a daemon holds it, ${state.waiting} waiting, ${state.dropped} lost so far`);
 }
 
+const LIMITS: ReadonlySet<string> = new Set([STRANGERS, RETURNING, NEWCOMERS, OVER]);
+
 /** Chains in which a drop means that a limit is used up. */
 export function isLimit(chain: string): boolean {
-  return chain === OVER || chain === STRANGERS;
+  return LIMITS.has(chain);
 }
 
 /** Chains in which a drop means that the time in a proof is far off. */

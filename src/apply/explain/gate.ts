@@ -7,7 +7,7 @@ import {
   type MachinePacket,
   RulesMachine,
 } from "../nftables/machine.ts";
-import { EPOCHS, EVERYBODY } from "../nftables/names.ts";
+import { EPOCHS, EVERYBODY, OVER } from "../nftables/names.ts";
 import { gateSteps } from "./gate-steps.ts";
 import type { ExplainStep, Scene } from "./model.ts";
 import type { Who } from "./who.ts";
@@ -59,10 +59,12 @@ function absent({ configuration, observation }: Scene, hook: "in" | "out"): stri
   }
 }
 
-/** The kernel notes who was above a rate; a look at impossible times is not noted, and seldom. */
+/** The kernel notes who was above a rate; a look at impossible times is not noted, and seldom, as is one at what is above. */
 function isOverNow({ limits }: Scene) {
   return (chain: string, key: Hex | undefined): boolean => {
-    if (key === undefined) return chain === EPOCHS || limits.limited.has(EVERYBODY);
+    if (key === undefined) {
+      return chain === EPOCHS || chain === OVER || limits.limited.has(EVERYBODY);
+    }
     const address = addressFromBytes(Buffer.from(key, "hex"));
     return address !== undefined && limits.limited.has(address);
   };

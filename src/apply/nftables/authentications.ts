@@ -25,8 +25,8 @@ import {
 } from "./fields.ts";
 import { rateLimit } from "./limits.ts";
 import { authenticationChain, EPOCHS, endpointsSet, LONGER, STRANGERS, TUNNELS } from "./names.ts";
-import { limitedSet, listens, sourcesSet, tunnelsSet } from "./sets.ts";
-import { overChain, queued, strangersChain } from "./strangers.ts";
+import { listens, tunnelsSet } from "./sets.ts";
+import { queued, strangers } from "./strangers.ts";
 
 /**
  * What is no accepted data. An authentication is known by its length alone: it is smaller than any
@@ -130,7 +130,7 @@ export function authenticationObjects(gate: Gate): NftObject[] {
   const objects: NftObject[] = [tunnelsSet(), ...interfaces];
   const waits = gate.tunnels.some(({ authentications }) => authentications.length > 0);
   // From here on, whoever sent it is a stranger.
-  if (waits || beats) objects.push(sourcesSet(), limitedSet(), overChain(), strangersChain(gate));
+  if (waits || beats) objects.push(...strangers(gate));
   if (waits) objects.push(...clockChains(gate));
   return objects;
 }

@@ -18,11 +18,19 @@ export const EPOCHS = "epochs";
 export const LONGER = "longer";
 /** Limits what comes from endpoints that no peer has, and queues it. */
 export const STRANGERS = "strangers";
-/** Drops what is above a stranger's own rate, and notes who it was. */
+/** What comes from an address that has sent something a moment ago. */
+export const RETURNING = "returning";
+/** What has no share of its own in the total, or has used it up. */
+export const NEWCOMERS = "newcomers";
+/** What is above the rate of its address, which anyone can write. */
 export const OVER = "over";
 
 /** Set: what each stranger's address has left of its rate. */
 export const SOURCES = "sources";
+/** Set: strangers' addresses that have sent something in the last seconds. */
+export const SEEN = "seen";
+/** Set: ports of addresses that are above their rate, and what each has left of its own. */
+export const PLACES = "places";
 /** Set: strangers' addresses that were above their rate a moment ago; {@link EVERYBODY} for all together. */
 export const LIMITED = "limited";
 /** In {@link LIMITED}: the rate of all strangers together is used up. */

@@ -25,8 +25,10 @@ import {
   knownSet,
   LIMITED,
   nodesSet,
+  PLACES,
   peersMap,
   realMap,
+  SEEN,
   SOURCES,
   TUNNELS,
 } from "./names.ts";
@@ -220,6 +222,14 @@ export function tunnelSets(tunnel: GateTunnel, needs: Needs, shared: SetExpressi
 
 export function sourcesSet(): NftSet {
   return { ...set(SOURCES, [ADDRESS]), ...dynamicFor(SOURCE_TIMEOUT) };
+}
+
+export function seenSet(): NftSet {
+  return { ...set(SEEN, [ADDRESS]), ...dynamicFor(SOURCE_TIMEOUT) };
+}
+
+export function placesSet(): NftSet {
+  return { ...set(PLACES, [ADDRESS, PORT]), ...dynamicFor(SOURCE_TIMEOUT) };
 }
 
 /** Rules add to it. */

@@ -37,7 +37,7 @@ export function lasting(snapshot: string): string {
   const withoutSources = (_: string, value: unknown): unknown => {
     if (typeof value !== "object" || value === null || !("elem" in value)) return value;
     const { elem, ...rest } = value as { elem: unknown; name?: string };
-    return rest.name === "sources" || rest.name === "limited" ? rest : { ...rest, elem };
+    return /^(?:sources|seen|places|limited)$/.test(rest.name ?? "") ? rest : { ...rest, elem };
   };
   return JSON.stringify(JSON.parse(snapshot), withoutSources, 2);
 }

@@ -250,16 +250,32 @@ describe("authentications", () => {
     ]);
     assert.deepEqual(rules(of, "strangers"), [
       "n12+4 update @sources {over 10/1s burst 10} goto over",
-      "until 1000/1s burst 1000 queue 26992",
+      "n12+4 @seen goto returning",
+      "n12+4 add @seen {}",
+      "goto newcomers",
+    ]);
+    assert.deepEqual(rules(of, "returning"), [
+      "until 250/1s burst 250 queue 26992",
+      "goto newcomers",
+    ]);
+    assert.deepEqual(rules(of, "newcomers"), [
+      "until 500/1s burst 500 queue 26992",
       "n12+4 &00000000 update @limited {}",
       "drop",
     ]);
     // A full set ends its rule, and not the drop.
-    assert.deepEqual(rules(of, "over"), ["n12+4 update @limited {}", "drop"]);
+    assert.deepEqual(rules(of, "over"), [
+      "n9+1 eq 11 n12+4 t0+2 @places until 200/1s burst 200 queue 26992",
+      "n9+1 eq 11 n12+4 t0+2 add @places {until 10/1s burst 10}",
+      "until 50/1s burst 50 queue 26992",
+      "n12+4 update @limited {}",
+      "drop",
+    ]);
     assert.deepEqual(setOf(of, "endpoints-ipipou0").expressions, [
       { kind: "limit", of: "packets", rate: 10, unit: 1, burst: 20, over: false },
     ]);
     assert.equal(setOf(of, "sources").size, 65_535);
+    for (const name of ["seen", "places"]) assert.equal(setOf(of, name).size, 65_535);
     assert.deepEqual(
       [setOf(of, "limited").size, setOf(of, "limited").defaultTimeout],
       [65_535, 1000],
@@ -337,7 +353,8 @@ describe("authentications", () => {
     const bypasses = queues
       .filter(({ kind }) => kind === "queue")
       .map((one) => "bypass" in one && one.bypass);
-    assert.deepEqual(bypasses, [false, false, false]);
+    assert.ok(bypasses.length > 3);
+    assert.ok(bypasses.every((bypass) => bypass === false));
   });
 });
 

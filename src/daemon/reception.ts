@@ -78,7 +78,6 @@ export function openReception(options: ReceptionOptions): Reception | undefined 
     doors: () => doorsOf(options, listening),
     tunnels,
     emit,
-    isKnown: (tunnel, endpoint) => standingAt(tunnel, endpoint).length > 0,
     dialledAt: (tunnel, endpoint) => {
       const peer = standingAt(tunnel, endpoint).find(({ config }) => config.role === "dial");
       return peer && diallers.of(peer);

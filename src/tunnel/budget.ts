@@ -12,13 +12,13 @@ export class Budget {
     this.#at = now;
   }
 
-  /** Whether one may be spent now; if so, it is. */
-  spend(now: number): boolean {
+  /** Whether so much may be spent now; if so, it is. */
+  spend(now: number, price = 1): boolean {
     const elapsed = Math.max(0, now - this.#at);
     this.#left = Math.min(this.#most, this.#left + (elapsed * this.#perSecond) / 1000);
     this.#at = now;
-    if (this.#left < 1) return false;
-    this.#left -= 1;
+    if (this.#left < Math.min(price, this.#most)) return false;
+    this.#left -= price;
     return true;
   }
 }

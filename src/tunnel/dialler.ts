@@ -136,9 +136,9 @@ export class Dialler {
    * Something of an answer's form came from the peer's endpoint to our port. undefined: it is one, and says
    * who answered, which a device that several peers share does not; else why it is none, and nothing changes.
    */
-  hear(payload: Uint8Array, now: number, allowance: Allowance): string | undefined {
+  hear(payload: Uint8Array, now: number, allowance: Pick<Allowance, "likely">): string | undefined {
     const { peer, signatures } = this.#options;
-    if (peer.config.proof.kind === "key" && !allowance.verification())
+    if (peer.config.proof.kind === "key" && !allowance.likely())
       return "more answers at once than can be verified";
     const reply = judgeReply(payload, peer.config, this.#proofs, peer.mark, now, signatures);
     if (reply.verdict === "other") return reply.reason;

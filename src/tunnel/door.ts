@@ -1,7 +1,8 @@
 /**
  * One outer address and port at which peers are waited for, and who they are. A packet of protocol 1
  * names no key, so each waiting key is tried: first the holder of the very endpoint, then the one last
- * seen at that address, then the others, for as long as the budget of verifications lasts.
+ * seen at that address, then the others, for as long as the budget of verifications lasts; the next packet
+ * of that source goes on from there.
  */
 import { type Endpoint, sameEndpoint } from "../net/address.ts";
 import { judgeProof } from "../wire/proof.ts";
@@ -21,14 +22,22 @@ export type Answer =
   | { readonly kind: "refused"; readonly peer: Peer | undefined; readonly reason: string };
 
 /** Makes sure that this packet is not taken again after a restart. */
-export type Keep = (peer: Peer, stamp: Stamp, mark: ReplayMark) => void;
+export type Keep = (peer: Peer, stamp: Stamp, mark: ReplayMark, source: Endpoint) => void;
 
 /** Seconds since 1970: nothing that this peer signed by then is taken. */
 export type Floor = (peer: Peer) => number;
 
 export interface Allowance {
-  /** One signature verification (100 µs). */
+  /** Which of all keys is tried first, but for the likely ones. */
+  readonly start: number;
+  /** The budget ended before this one. */
+  stopped(at: number): void;
+  /** One signature verification (100 µs) for who is likely. */
+  likely(): boolean;
+  /** One for anybody else. */
   verification(): boolean;
+  /** Runs a verification. */
+  measured<T>(verify: () => T): T;
   /** One packet for which more is verified only to be able to say why it is refused. */
   explanation(): boolean;
 }
@@ -53,6 +62,9 @@ export class Door {
     this.#keep = keep;
     this.#floor = floor;
     this.#keys = waiting.filter(({ config }) => config.proof.kind === "key");
+    for (const peer of this.#keys) {
+      if (peer.seenAt !== undefined) this.#lastAt.set(peer.seenAt, peer);
+    }
     this.#open = waiting.filter(({ config }) => config.proof.kind === "none");
     for (const peer of waiting) {
       const { proof } = peer.config;
@@ -82,21 +94,25 @@ export class Door {
       return refuse(undefined, `it fits no peer that is waited for: ${what}`);
     }
     const old: Peer[] = [];
-    for (const peer of this.#candidates(source)) {
+    for (const { peer, at } of this.#candidates(source, allowance.start)) {
       // What costs no verification is paid by nobody.
       const mark = this.#markOf(peer);
       if (!isFresh(peer, mark, stamp, now)) {
         old.push(peer);
         continue;
       }
-      if (!allowance.verification())
+      if (!(at === undefined ? allowance.likely() : allowance.verification())) {
+        allowance.stopped(at ?? allowance.start);
         return refuse(undefined, "more proofs at once than can be verified");
-      const outcome = judgeProof(payload, peer.config, mark, now, this.#signatures, false);
+      }
+      const outcome = allowance.measured(() =>
+        judgeProof(payload, peer.config, mark, now, this.#signatures, false),
+      );
       if (outcome.verdict === "proven") {
         const answer = admit(peer, source);
         if (answer.kind === "proven") {
-          if (outcome.mark !== undefined && peer.config.replay !== "off") {
-            this.#keep(peer, stamp, outcome.mark);
+          if (outcome.mark !== undefined && outcome.mark !== mark) {
+            this.#keep(peer, stamp, outcome.mark, source);
           }
           peer.mark = outcome.mark;
           this.#remember(source, peer);
@@ -135,18 +151,26 @@ export class Door {
     return peer.config.replay === "off" ? peer.mark : raised(peer.mark, this.#floor(peer));
   }
 
-  *#candidates(source: Endpoint): Generator<Peer> {
+  /** `at`: where in the list; undefined for the likely ones. */
+  *#candidates(
+    source: Endpoint,
+    start: number,
+  ): Generator<{ readonly peer: Peer; readonly at: number | undefined }> {
     const holder = this.#keys.find(({ wanted }) => sameEndpoint(wanted, source));
     const likely = this.#lastAt.get(source.address);
-    if (holder !== undefined) yield holder;
-    if (likely !== undefined && likely !== holder) yield likely;
-    for (const peer of this.#keys) {
-      if (peer !== likely && peer !== holder) yield peer;
+    if (holder !== undefined) yield { peer: holder, at: undefined };
+    if (likely !== undefined && likely !== holder) yield { peer: likely, at: undefined };
+    const count = this.#keys.length;
+    for (let i = 0; i < count; i++) {
+      const at = (start + i) % count;
+      const peer = this.#keys[at];
+      if (peer !== undefined && peer !== likely && peer !== holder) yield { peer, at };
     }
   }
 
   /** One entry a key at most, so strangers can't make it grow. */
   #remember(source: Endpoint, peer: Peer): void {
+    peer.seenAt = source.address;
     if (this.#lastAt.get(source.address) === peer) return;
     for (const [address, other] of this.#lastAt) {
       if (other === peer) this.#lastAt.delete(address);

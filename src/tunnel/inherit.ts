@@ -16,7 +16,10 @@ export function inherit(next: Peers, former: Peers): ReadonlySet<Peer> {
     if (before?.wanted === undefined) strangers.add(peer);
     if (before === undefined) continue;
     // A mark belongs to the key: whatever else changes, what was taken once is not taken again.
-    if (sameProof(peer.config.proof, before.config.proof)) peer.mark = before.mark;
+    if (sameProof(peer.config.proof, before.config.proof)) {
+      peer.mark = before.mark;
+      peer.seenAt = before.seenAt;
+    }
     if (!provesTheSame(peer.config, before.config)) {
       strangers.add(peer);
       continue;

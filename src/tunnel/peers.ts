@@ -24,6 +24,8 @@ export interface Peer {
   deadline: number | undefined;
   /** Milliseconds since 1970. */
   lastAuthentication: number | undefined;
+  /** The address that its last proof came from, if only before a restart. */
+  seenAt: IpAddress | undefined;
   /** Milliseconds since 1970; undefined: without end, or not proven. */
   expires: number | undefined;
   expired: boolean;
@@ -88,6 +90,7 @@ export class Peers {
       appliedStanding: ALONE,
       deadline: undefined,
       lastAuthentication: undefined,
+      seenAt: undefined,
       expires: undefined,
       expired: false,
       mark: undefined,

@@ -4,28 +4,23 @@
  */
 import { type Endpoint, formatEndpoint } from "../net/address.ts";
 import { type Datagram, parseDatagram } from "../wire/datagram.ts";
-import { Budget } from "./budget.ts";
 import type { Allowance, Door } from "./door.ts";
 import type { EventSink } from "./events.ts";
 import type { Peer } from "./peers.ts";
 import type { Replier } from "./replier.ts";
 import type { Tunnels } from "./tunnels.ts";
-
-/** Verifications a second, for those whose address some peer has, and for everyone else. */
-const FOR_KNOWN = 1000;
-const FOR_STRANGERS = 1000;
-const FOR_EXPLAINING = 2;
+import { Verifiers } from "./verifiers.ts";
 
 export interface WaitingOptions {
   /** By `ADDRESS:PORT` of our side; asked again after {@link Waiting.moved}. */
   readonly doors: () => Doors;
   readonly tunnels: Tunnels;
   readonly emit: EventSink;
-  /** Whether a peer of this tunnel stands at this endpoint now. */
-  readonly isKnown: (tunnel: string, endpoint: Endpoint) => boolean;
   /** Which of its peers is dialled there, and hears its answers. */
   readonly dialledAt: (tunnel: string, endpoint: Endpoint) => Listener | undefined;
   readonly replier: Pick<Replier, "answer">;
+  /** Milliseconds of CPU that the process has used. */
+  readonly cpu?: () => number;
 }
 
 export interface Listener {
@@ -47,16 +42,12 @@ export class Waiting {
   #doors: Doors;
   #accepted = 0;
   #refused = 0;
-  readonly #known: Budget;
-  readonly #strangers: Budget;
-  readonly #explaining: Budget;
+  readonly #verifiers: Verifiers;
 
   constructor(options: WaitingOptions, now = Date.now()) {
     this.#options = options;
     this.#doors = options.doors();
-    this.#known = new Budget(FOR_KNOWN, FOR_KNOWN, now);
-    this.#strangers = new Budget(FOR_STRANGERS, FOR_STRANGERS, now);
-    this.#explaining = new Budget(FOR_EXPLAINING, FOR_EXPLAINING, now);
+    this.#verifiers = new Verifiers(now, options.cpu);
   }
 
   /** Proofs taken. */
@@ -81,11 +72,7 @@ export class Waiting {
     const { source, destination, payload } = datagram;
     const at = this.#doors.get(formatEndpoint(destination));
     if (at === undefined) return;
-    const budget = this.#options.isKnown(at.tunnel, source) ? this.#known : this.#strangers;
-    const allowance: Allowance = {
-      verification: () => budget.spend(now),
-      explanation: () => this.#explaining.spend(now),
-    };
+    const allowance = this.#verifiers.allowanceFor(source, now);
     const dialled = this.#options.dialledAt(at.tunnel, source);
     const noAnswer = dialled?.hear(payload, now, allowance);
     if (dialled !== undefined && noAnswer === undefined) {

@@ -5,7 +5,8 @@
  *
  * - strict: newer than all before it, or of the same second with a salt not seen.
  * - window: packets may overtake one another inside the clock skew; each is taken once.
- * - off: as ipipou 0.1, which looks at no time.
+ * - off: as ipipou 0.1, which looks at no time. What was taken is remembered all the same, for the day when
+ *   the policy is another one.
  *
  * Unless the policy is off, a time must lie within the clock skew of our own, **on both sides and with or
  * without a mark**. Ahead: one packet from a clock that runs years fast would lock its key out. Behind:
@@ -56,7 +57,7 @@ export function judge(
   now: number,
   rules: ReplayRules,
 ): Judgement {
-  if (rules.policy === "off") return { verdict: "fresh", mark };
+  if (rules.policy === "off") return { verdict: "fresh", mark: noted(mark, stamp, now, rules) };
   const sent = stamp.time * 1000;
   if (sent > now + rules.maxClockSkew) {
     const by = span(sent - now);
@@ -68,7 +69,7 @@ export function judge(
     return refuse("behind", `it is ${by} old: a clock is wrong, or an old packet was sent again`);
   }
   const before = mark ?? { floor: 0, seen: [] };
-  const newest = before.seen.reduce((most, { time }) => Math.max(most, time), before.floor);
+  const newest = newestOf(before);
   const oldest = rules.policy === "strict" ? newest : before.floor + 1;
   if (before.seen.some(({ time, salt }) => time === stamp.time && salt === stamp.salt)) {
     return refuse("replayed", "it is a copy of a packet that was taken already");
@@ -80,6 +81,24 @@ export function judge(
     return refuse("crowded", `more than ${perSecond} authentications of one key in one second`);
   }
   return { verdict: "fresh", mark: remember(before, stamp, newest, rules) };
+}
+
+function newestOf({ floor, seen }: ReplayMark): number {
+  return seen.reduce((most, { time }) => Math.max(most, time), floor);
+}
+
+/** The same mark where it is a copy, or too far ahead: that would lock the key out one day. */
+function noted(
+  mark: ReplayMark | undefined,
+  stamp: Stamp,
+  now: number,
+  rules: ReplayRules,
+): ReplayMark | undefined {
+  const before = mark ?? { floor: 0, seen: [] };
+  const copy = before.seen.some(({ time, salt }) => time === stamp.time && salt === stamp.salt);
+  const ahead = stamp.time * 1000 > now + rules.maxClockSkew;
+  if (copy || ahead || stamp.time <= before.floor) return mark;
+  return remember(before, stamp, newestOf(before), rules);
 }
 
 function remember(

@@ -109,7 +109,7 @@ function reversed({ net }: Clock): Buffer {
   return Buffer.from(payload).reverse();
 }
 
-const allowance = { verification: () => true, explanation: () => true };
+const allowance = { likely: () => true };
 
 test(
   "an answer is news: the next authentication is the keepalive's",
@@ -178,7 +178,7 @@ test(
       const parts = { seed, secret: Buffer.alloc(0), time, salt: Buffer.from("salt") };
       return buildKeyProof(parts, signatures);
     };
-    const spent = { ...allowance, verification: () => false };
+    const spent = { likely: () => false };
     assert.match(clock.dialler.hear(sign(), Date.now(), spent) ?? "", /more answers at once/);
     assert.match(clock.dialler.hear(reversed(clock), Date.now(), allowance) ?? "", /signature/);
     assert.equal(clock.hub.answered, false);

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { formatEndpoint, sameEndpoint } from "../../../src/net/address.ts";
 import { Door } from "../../../src/tunnel/door.ts";
 import { Waiting } from "../../../src/tunnel/waiting.ts";
-import { buildDatagram } from "../../../src/wire/datagram.ts";
+import { buildDatagram, parseDatagram } from "../../../src/wire/datagram.ts";
 import { buildKeyProof } from "../../../src/wire/protocol1.ts";
 import { loadSignatures } from "../../../src/wire/signatures.ts";
 import { at, configuration, peer, tunnel } from "../../support/configuration.ts";
@@ -26,7 +26,7 @@ function packet(to = here, from = there, signer = seed, now = NOW): Buffer {
 }
 
 /** @param heard There is a dialled peer at `there`, which says this of each packet. */
-function waiting(count = 1, heard?: { says: string | undefined }) {
+function waiting(count = 1, heard?: { says: string | undefined }, cost = 0) {
   const key = (i: number) => signatures.publicKey(Buffer.alloc(32, i + 1));
   const configs = Array.from({ length: count }, (_, i) =>
     peer(`k${i}`, { proof: { kind: "key", publicKey: key(i) } }),
@@ -53,7 +53,7 @@ function waiting(count = 1, heard?: { says: string | undefined }) {
         ]),
       tunnels: parts.tunnels,
       emit: parts.emit,
-      isKnown: (_, endpoint) => parts.peers.at(address.address, endpoint).length > 0,
+      cpu: () => verified * cost,
       dialledAt: (_local, endpoint) =>
         heard === undefined || !sameEndpoint(endpoint, there)
           ? undefined
@@ -174,6 +174,59 @@ test("a flood of strangers is verified within the budget, and delays no peer tha
   receiver.receive(packet(here, there, seed, NOW + 1000), NOW);
   assert.equal(receiver.accepted, 2);
   assert.equal(peer("t/k0").lastAuthentication, NOW);
+});
+
+/**
+ * The most keys on one port, and the client of the last of them asks ten times a second among junk of which each
+ * packet is worth a verification for each key. Gives after how many tries it is in.
+ */
+function besieged(sources: number, perSecond: number): number {
+  const { receiver, verified, peer } = waiting(256);
+  const mine = Buffer.alloc(32, 256);
+  const { payload } = parseDatagram(packet(here, there, Buffer.alloc(32, 299))) ?? assert.fail();
+  const before = verified();
+  let sent = 0;
+  for (let tenth = 0; tenth < 100; tenth++) {
+    const now = NOW + tenth * 100;
+    for (let i = 0; i < perSecond / 10; i++) {
+      const source = sent++ % sources;
+      const from = at(`192.${source >> 16}.${(source >> 8) & 255}.${source & 255}:1`);
+      const junk = buildDatagram({ source: from, destination: here, payload }, 64);
+      receiver.receive(junk, now + (1000 * i) / perSecond);
+    }
+    // The budgets are used up by now.
+    if (tenth < 20) continue;
+    receiver.receive(packet(here, at("198.51.100.9:4000"), mine, now), now + 100);
+    if (peer("t/k255").wanted === undefined) continue;
+    assert.ok(verified() - before <= 2500 * (tenth / 10) + 2500, `${verified() - before}`);
+    return tenth - 19;
+  }
+  return Infinity;
+}
+
+test("junk from ever new addresses keeps nobody out, however late in the list of keys", () => {
+  const tries = besieged(2 ** 20, 500);
+  assert.ok(tries <= 5, `${tries}`);
+});
+
+test("where a verification takes long, fewer are made", () => {
+  const rounds = (cost: number): number => {
+    const { receiver, verified } = waiting(50, undefined, cost);
+    const { payload } = parseDatagram(packet(here, there, Buffer.alloc(32, 99))) ?? assert.fail();
+    for (let i = 0; i < 5000; i++) {
+      const source = at(`192.0.2.9:${i + 1}`);
+      receiver.receive(buildDatagram({ source, destination: here, payload }, 64), NOW + i);
+    }
+    return verified();
+  };
+  const [usual, slow] = [rounds(0.1), rounds(5)];
+  assert.ok(usual > 2400 && usual < 3100, `${usual}`);
+  assert.ok(slow * 5 < 0.08 * 5000, `${slow * 5} ms of CPU in 5 s`);
+});
+
+test("nor does junk from some that come back ten times a second", () => {
+  const tries = besieged(6, 60);
+  assert.ok(tries <= 30, `${tries}`);
 });
 
 test("a clock set back stops neither budgets nor proofs", () => {

@@ -65,12 +65,23 @@ test("window takes each packet once, in any order inside the skew", () => {
   ]);
 });
 
-test("off looks at no time and keeps the mark", () => {
-  const mark = { floor: 5, seen: [] };
-  const off: ReplayRules = { policy: "off", maxClockSkew: 1 };
-  for (const time of [0, second, 2 ** 40 - 1]) {
-    assert.deepEqual(judge(mark, { time, salt: "" }, now, off), { verdict: "fresh", mark });
+test("off looks at no time, and remembers for the day when the policy is another one", () => {
+  const off: ReplayRules = { policy: "off", maxClockSkew: 300_000 };
+  let mark: ReplayMark | undefined;
+  for (const time of [0, second, second - 10, second, 2 ** 40 - 1]) {
+    const judgement = judge(mark, { time, salt: "a" }, now, off);
+    assert.equal(judgement.verdict, "fresh");
+    mark = judgement.verdict === "fresh" ? judgement.mark : assert.fail();
   }
+  const then = (time: number, rules: ReplayRules): string =>
+    judge(mark, { time, salt: "a" }, now, rules).verdict;
+  for (const rules of [strict, window]) {
+    assert.equal(then(second, rules), "replayed");
+    assert.notEqual(then(second - 10, rules), "fresh");
+    assert.equal(then(second + 1, rules), "fresh", "one from far ahead has locked nobody out");
+  }
+  const copy = judge(mark, { time: second, salt: "a" }, now, off);
+  assert.deepEqual(copy, { verdict: "fresh", mark }, "nothing to be written");
 });
 
 test("clocks: both sides of the skew, with and without a mark", () => {

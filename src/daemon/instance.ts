@@ -9,6 +9,7 @@ import { observe } from "../apply/observe.ts";
 import type { Sockets } from "../apply/sockets.ts";
 import type { Configuration, Nodes, TunnelConfig } from "../config/model.ts";
 import type { Addon } from "../native/addon.ts";
+import { formatEndpoint, parseEndpoint } from "../net/address.ts";
 import { exitCode, Failure } from "../net/failure.ts";
 import type { Link } from "../net/objects.ts";
 import { withNodes } from "../plan/directory.ts";
@@ -256,10 +257,13 @@ export class Instance {
     const reception = openReception({
       ...parts,
       diallers,
-      keep: ({ config: { proof } }, stamp, mark) => {
-        if (proof.kind === "key") this.#marks?.keep(proof.publicKey, stamp, mark);
+      keep: ({ config: { proof } }, stamp, mark, source) => {
+        if (proof.kind === "key") {
+          this.#marks?.keep(proof.publicKey, stamp, mark, formatEndpoint(source));
+        }
       },
-      floor: ({ config: { maxClockSkew } }) => this.#marks?.floor(maxClockSkew) ?? 0,
+      floor: ({ config: { proof, maxClockSkew } }) =>
+        proof.kind === "key" ? (this.#marks?.floor(proof.publicKey, maxClockSkew) ?? 0) : 0,
       onError: (error) => this.#complain(error),
     });
     this.#reception = reception;
@@ -283,7 +287,16 @@ export class Instance {
     });
     this.#marks = marks;
     this.#closers.push(() => marks.close());
-    for (const { peer, key } of keys) peer.mark ??= marks.of(key);
+    for (const { peer, key } of keys) {
+      peer.mark ??= marks.of(key);
+      const last = marks.last(key);
+      if (last === undefined) continue;
+      peer.seenAt ??= parseEndpoint(last.from)?.address;
+      // What was taken over from the kernel is that very proof.
+      if (peer.wanted !== undefined && formatEndpoint(peer.wanted) === last.from) {
+        peer.lastAuthentication ??= last.at;
+      }
+    }
   }
 
   #follow({ links }: Observation): void {

@@ -3,6 +3,8 @@ import { chmod, chown, link, lstat, mkdir, readFile, rmdir, unlink } from "node:
 import { createServer, type Server, type Socket } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { exitCode, Failure } from "../net/failure.ts";
+import { quoted } from "../net/printable.ts";
+import { Clients } from "./clients.ts";
 import { asFailure as foreseen } from "./failures.ts";
 import { probeHolder } from "./holder.ts";
 import { Lines } from "./lines.ts";
@@ -59,13 +61,11 @@ export async function serveControl(options: ControlOptions): Promise<Control> {
     const most = longestControlPath - Buffer.byteLength(`.${process.pid}`) - 1;
     throw new Failure(exitCode.usage, `control: ${path} is too long`, `use at most ${most} bytes`);
   }
-  const clients = new Set<Socket>();
+  const clients = new Clients(options.maxClients ?? 32);
   const server = createServer({ allowHalfOpen: true }, (socket) => {
-    clients.add(socket);
-    socket.once("close", () => clients.delete(socket));
-    serveClient(socket, options);
+    if (clients.add(socket)) serveClient(socket, clients, options);
+    else socket.destroy();
   });
-  server.maxConnections = options.maxClients ?? 32;
 
   let made = false;
   try {
@@ -94,14 +94,14 @@ export async function serveControl(options: ControlOptions): Promise<Control> {
   };
   return {
     async close() {
-      for (const client of clients) client.destroy();
+      clients.end();
       await retire();
     },
     retire,
   };
 }
 
-function serveClient(socket: Socket, options: ControlOptions): void {
+function serveClient(socket: Socket, clients: Clients, options: ControlOptions): void {
   const lines = new Lines(longestRequest);
   const respond = (response: ControlResponse) =>
     new Promise<void>((resolve) => {
@@ -119,13 +119,16 @@ function serveClient(socket: Socket, options: ControlOptions): void {
       for (const request of requests) {
         const stream = streamOf(request, options);
         if (stream !== undefined) {
-          following = true;
-          follow(socket, stream);
+          following = clients.follow(socket);
+          if (following) follow(socket, stream);
+          else await respond(tooMany(clients));
           return;
         }
-        const endBeat = beatUntilAnswered(socket, options);
-        const response = await answer(request, options).finally(endBeat);
-        await respond(response);
+        await clients.answering(socket, async () => {
+          const endBeat = beatUntilAnswered(socket, options);
+          const response = await answer(request, options).finally(endBeat);
+          await respond(response);
+        });
         if (socket.destroyed) return;
       }
     }
@@ -179,7 +182,7 @@ async function answer(line: string, options: ControlOptions): Promise<ControlRes
     ? options.handlers[request.command]
     : undefined;
   if (handler === undefined) {
-    const name = JSON.stringify(request.command.slice(0, 40));
+    const name = quoted(request.command, 40);
     return refusal(`the daemon that runs here has no command ${name}`);
   }
   try {
@@ -207,6 +210,11 @@ function parseRequest(line: string): ControlRequest | undefined {
   } catch {
     return undefined;
   }
+}
+
+function tooMany({ mostFollowing }: Clients): ControlResponse {
+  const message = `${mostFollowing} follow already: end one of them`;
+  return { ok: false, error: { message, exitCode: exitCode.runtime } };
 }
 
 function refusal(message: string): ControlResponse {

@@ -1,10 +1,18 @@
 /** What the control socket's commands do. */
 import { exitCode, Failure } from "../net/failure.ts";
 import type { ControlHandler } from "./control.ts";
+import type { Instance } from "./instance.ts";
 import type { ControlRequest } from "./protocol.ts";
 import type { Supervisor } from "./supervisor.ts";
 
-export function handlersOf(supervisor: () => Supervisor): Readonly<Record<string, ControlHandler>> {
+export type Subject = Pick<Instance, "status" | "reauth" | "forget">;
+
+/** What they need of the one that runs everything. */
+export interface Commanded extends Pick<Supervisor, "reload" | "confirm"> {
+  ask<T>(question: (instance: Subject) => T): Promise<Awaited<T>>;
+}
+
+export function handlersOf(supervisor: () => Commanded): Readonly<Record<string, ControlHandler>> {
   return {
     status: () => supervisor().ask((instance) => instance.status()),
     reload: ({ confirmWithin }) => {

@@ -14,7 +14,8 @@ export async function lockTable(table: string): Promise<Lock> {
   const path = `\0ipipoud/${table}`;
   const server = createServer((client) => {
     client.on("error", () => undefined);
-    client.end(String(process.pid));
+    // Anybody may connect to an abstract name: whoever stays costs nothing, and what was said is read all the same.
+    client.end(String(process.pid), () => client.destroy());
   });
   server.unref();
   try {

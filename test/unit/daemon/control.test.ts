@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -120,9 +120,42 @@ test("clients are bounded in number and in idleness", async (t) => {
   await serve(t, path, { maxClients: 2, idle: 100 });
   const idlers = [connect(path), connect(path)];
   await Promise.all(idlers.map((socket) => once(socket, "connect")));
-  assert.equal(await raw(path, '{"command":"nothing"}\n'), "");
-  await Promise.all(idlers.map((socket) => once(socket.resume(), "close")));
+  const ends = idlers.map(async (socket, i) => {
+    await once(socket.resume(), "close");
+    return i;
+  });
   assert.equal(await askDaemon({ command: "nothing" }, { path }), null);
+  assert.equal(await Promise.race(ends), 0, "who has been silent longest makes room");
+  await Promise.all(ends);
+});
+
+test("those that follow leave room for those that ask, and say so", async (t) => {
+  const path = join(folder(t), "control.sock");
+  const release: (() => void)[] = [];
+  await serve(t, path, {
+    maxClients: 4,
+    streams: { quiet: () => () => undefined },
+    handlers: { slow: () => new Promise<void>((go) => release.push(go)), nothing: () => undefined },
+  });
+  const followers: Socket[] = [];
+  t.after(() => followers.forEach((socket) => void socket.destroy()));
+  for (let i = 0; i < 3; i++) {
+    const socket = connect(path);
+    followers.push(socket);
+    socket.write('{"command":"quiet"}\n');
+    await once(socket, "data");
+  }
+  assert.match(await raw(path, '{"command":"quiet"}\n'), /"3 follow already: end one of them"/);
+  for (let i = 0; i < 10; i++) {
+    assert.equal(await askDaemon({ command: "nothing" }, { path }), null);
+    followers.push(connect(path));
+  }
+  const slow = askDaemon({ command: "slow" }, { path });
+  while (release.length === 0) await new Promise((go) => setTimeout(go, 5));
+  assert.equal(await raw(path, '{"command":"nothing"}\n'), "", "who is being answered stays");
+  release[0]?.();
+  assert.equal(await slow, null);
+  assert.ok(followers.slice(0, 3).every((socket) => !socket.destroyed));
 });
 
 test("an answer that takes longer than a client has patience is worth waiting for", async (t) => {
@@ -221,7 +254,7 @@ test("whoever follows a stream and hangs up makes room, even if nothing happens"
     followers++;
     return () => void followers--;
   };
-  await serve(t, path, { maxClients: 2, streams: { quiet } });
+  await serve(t, path, { maxClients: 3, streams: { quiet } });
   for (let i = 0; i < 2; i++) {
     const socket = connect(path);
     socket.write('{"command":"quiet"}\n');

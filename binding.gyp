@@ -11,6 +11,7 @@
         "native/notify.cc",
         "native/patterns.cc",
         "native/poll.cc",
+        "native/privileges.cc",
         "native/queue.cc",
         "native/queue_burst.cc",
         "native/queue_channel.cc",

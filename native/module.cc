@@ -4,6 +4,7 @@
 #include "errors.h"
 #include "netlink_socket.h"
 #include "notify.h"
+#include "privileges.h"
 #include "queue.h"
 #include "script.h"
 
@@ -17,6 +18,11 @@ void NotifyManager(const Napi::CallbackInfo& info) {
   const std::string address = info[0].As<Napi::String>();
   const std::string message = info[1].As<Napi::String>();
   WithSystemErrors(info.Env(), [&] { Notify(address, message); });
+}
+
+void Restrict(const Napi::CallbackInfo& info) {
+  const double mask = ToInteger(info[0], "capabilities", 0, 9007199254740991.0);
+  WithSystemErrors(info.Env(), [&] { RestrictTo(static_cast<uint64_t>(mask)); });
 }
 
 int ErrnoArgument(const Napi::CallbackInfo& info) {
@@ -35,6 +41,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("NetlinkSocket", NetlinkSocket::Define(env));
   exports.Set("Queue", Queue::Define(env));
   exports.Set("notify", Napi::Function::New<NotifyManager>(env, "notify"));
+  exports.Set("restrictTo", Napi::Function::New<Restrict>(env, "restrictTo"));
   exports.Set("errnoName", Napi::Function::New<NameOfErrno>(env, "errnoName"));
   exports.Set("errnoText", Napi::Function::New<TextOfErrno>(env, "errnoText"));
   exports.Set("parseQueueDatagram",

@@ -17,7 +17,7 @@ import { EventCounts } from "./metrics/event-counts.ts";
 import { Exporter } from "./metrics/exporter.ts";
 import { Narrator } from "./narrator.ts";
 import { createNotifier } from "./notify.ts";
-import { demandPrivileges } from "./privileges.ts";
+import { demandPrivileges, giveUpOthers } from "./privileges.ts";
 import { Supervisor } from "./supervisor.ts";
 import { version } from "./version.ts";
 
@@ -102,6 +102,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     });
     await belongings.listen(configuration);
     await supervisor.start();
+    giveUpOthers(addon, log);
     // Its address may be one inside a tunnel.
     await exporter.follow(configuration.metrics);
     options.signals.onReauth(() => {

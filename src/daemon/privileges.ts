@@ -1,7 +1,10 @@
-/** What the process may do, asked before anything is touched. */
+/** What the process may do: asked before anything is touched, and no more than that once it has begun. */
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { missingCapabilities } from "../apply/host/proc.ts";
+import { hasMoreThanNeeded, missingCapabilities, NEEDED } from "../apply/host/proc.ts";
+import type { Addon } from "../native/addon.ts";
 import { exitCode, Failure } from "../net/failure.ts";
+import type { Log } from "./log.ts";
 
 /** Throws a {@link Failure} that names what is missing. */
 export async function demandPrivileges(): Promise<void> {
@@ -12,4 +15,19 @@ export async function demandPrivileges(): Promise<void> {
     `${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} missing`,
     "run it as root, or give it both capabilities (systemd: AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW)",
   );
+}
+
+/**
+ * Gives up whatever else it was started with, where the unit has not done so already: whoever gets hold of the process
+ * can only do what it does. Files are opened by now, so that those of others, which root can read, still were.
+ */
+export function giveUpOthers(addon: Pick<Addon, "restrictTo">, log: Pick<Log, "warning">): void {
+  if (!hasMoreThanNeeded(readFileSync("/proc/self/status", "utf8"))) return;
+  try {
+    addon.restrictTo(NEEDED);
+  } catch (error) {
+    // A filter of system calls may forbid it; then somebody has already thought of this.
+    const reason = error instanceof Error ? error.message : String(error);
+    log.warning("capabilities that it does not need stay with it", { reason });
+  }
 }

@@ -133,6 +133,11 @@ export interface Addon {
   readonly Queue: new (options: QueueOptions) => Queue;
   /** One datagram to $NOTIFY_SOCKET's address: a path, or `@` and a name in the abstract namespace. */
   notify(address: string, message: string): void;
+  /**
+   * Leaves all threads of the process no capability but those of this mask (1 << number), and no way to get another:
+   * bounding and ambient set, no_new_privs. But for threads that block all signals, which run no code of ours.
+   */
+  restrictTo(capabilities: number): void;
   /** if_nametoindex(3)'s job is netlink's; this is only errno's: the C name and the kernel's text. */
   errnoName(errno: number): string;
   errnoText(errno: number): string;

@@ -3,6 +3,7 @@
  * through it all; whoever is refused comes from a public address of its own, as refusals are summed up by it.
  */
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { after, afterEach, before, describe, it } from "node:test";
 import { Capture } from "./support/capture.ts";
 import { Daemon } from "./support/daemon.ts";
@@ -153,6 +154,23 @@ tunnels:
       ["authenticated", `${nat.publicAddress}:${port}`],
     );
     assert.equal(serverDaemon.log.filter((line) => /authenticated/.test(line)).length, 1);
+  });
+
+  it("keeps two capabilities and no way to another, though root started it", () => {
+    const { pid } = serverDaemon.process;
+    const threads = readdirSync(`/proc/${pid}/task`).map((thread) =>
+      readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8"),
+    );
+    // Node's thread for its debugger, which blocks all signals and sleeps, can't be asked.
+    const awake = threads.filter((status) => !/^SigBlk:\s*f/m.test(status));
+    assert.ok(awake.length >= threads.length - 1 && awake.length > 4, `${awake.length}`);
+    for (const status of awake) {
+      const set = (name: string): string | undefined =>
+        new RegExp(`^${name}:\\s*0*([0-9a-f]+)$`, "m").exec(status)?.[1];
+      const sets = ["CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb"].map(set);
+      assert.deepEqual(sets, ["3000", "3000", "3000", "0", "0"]);
+      assert.match(status, /^NoNewPrivs:\s*1$/m);
+    }
   });
 
   it("tells no secret: not in logs, not in status, not in --check", async () => {

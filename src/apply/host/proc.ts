@@ -11,6 +11,18 @@ export function missingCapabilities(status: string): string[] {
     .map(([name]) => name);
 }
 
+/** Of those two, as a mask. */
+export const NEEDED = Object.values(CAPABILITIES).reduce((mask, bit) => mask + 2 ** bit, 0);
+
+/** Whether this /proc/PID/status text tells of any other capability, or of a way to get one. */
+export function hasMoreThanNeeded(status: string): boolean {
+  const beyond = ["CapInh", "CapPrm", "CapBnd", "CapAmb"].some((name) => {
+    const set = new RegExp(`^${name}:\\s*([0-9a-f]+)$`, "m").exec(status)?.[1] ?? "0";
+    return (BigInt(`0x${set}`) & ~BigInt(NEEDED)) !== 0n;
+  });
+  return beyond || !/^NoNewPrivs:\s*1$/m.test(status);
+}
+
 /** Of /proc/self/uid_map: the first user namespace maps everybody to themselves. */
 export function isFirstUserNamespace(uidMap: string): boolean {
   return /^\s*0\s+0\s+4294967295\s*$/.test(uidMap);

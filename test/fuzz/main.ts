@@ -12,6 +12,10 @@ const targets: Readonly<Record<string, { readonly share: number }>> = {
   queue: { share: 1 },
   netlink: { share: 1 },
   nftables: { share: 1 },
+  authentication: { share: 1 },
+  control: { share: 1 },
+  directory: { share: 1 },
+  state: { share: 1 },
   config: { share: 0.02 },
 };
 

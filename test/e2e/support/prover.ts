@@ -20,12 +20,12 @@ export class Prover {
     sign: (message, seed) => sign(null, message, this.#key(seed)),
   };
 
-  /** The 73 bytes, with a fresh salt. */
-  proof({ keys }: Party): Buffer {
+  /** The 73 bytes, with a fresh salt. @param ahead Seconds by which its clock is. */
+  proof({ keys }: Party, ahead = 0): Buffer {
     const parts = {
       seed: Buffer.from(keys.privateKey, "base64"),
       secret: Buffer.from(secret),
-      time: Math.floor(Date.now() / 1000),
+      time: Math.floor(Date.now() / 1000) + ahead,
       salt: randomBytes(4),
     };
     return buildKeyProof(parts, this.#signatures);

@@ -91,7 +91,7 @@ describe("replay", () => {
   it("takes what is new, late ones within the window only, and nothing twice", async () => {
     assert.equal(await taken([signed(strict), signed(strict), signed(strict, 1)]), 3);
     assert.equal(await taken([signed(strict, -1)]), 0, "overtaken");
-    const late = [-4, -2, 0, -3, -1].map((ahead) => signed(window, ahead));
+    const late = [0, 2, 4, 1, 3].map((ahead) => signed(window, ahead));
     assert.equal(await taken(late), 5, "reordered");
     for (const { state } of await both()) assert.equal(state, "authenticated");
     await changesNothing();
@@ -101,11 +101,13 @@ describe("replay", () => {
     const before = await both();
     await server.kill();
     await server.start();
-    assert.deepEqual(
-      (await both()).map(({ endpoint, lastAuthentication }) => [endpoint, lastAuthentication]),
-      before.map(({ endpoint, lastAuthentication }) => [endpoint, lastAuthentication]),
-      "endpoints and last proofs are known",
-    );
+    for (const [i, { endpoint, lastAuthentication }] of (await both()).entries()) {
+      assert.equal(endpoint, before[i]?.endpoint);
+      const [was, is] = [before[i]?.lastAuthentication, lastAuthentication].map((time) =>
+        Date.parse(time ?? ""),
+      );
+      assert.ok(Math.abs(Number(is) - Number(was)) < 1000, `${lastAuthentication}`);
+    }
     await changesNothing();
   });
 
@@ -114,23 +116,23 @@ describe("replay", () => {
     await server.start();
     for (const { state } of await both()) assert.equal(state, "waiting");
     await changesNothing();
-    assert.equal(await taken([signed(strict, 3), signed(window, 3)]), 2);
+    assert.equal(await taken([signed(strict, 5), signed(window, 5)]), 2);
   });
 
   it("clocks that jump, here or there, lock nobody out for good", async () => {
     assert.equal(await taken([signed(strict, 10 * 365 * 86_400)]), 0, "theirs, by ten years");
-    assert.equal(await taken([signed(strict, 4), signed(window, 4)]), 2);
+    assert.equal(await taken([signed(strict, 6), signed(window, 6)]), 2);
     for (const jump of [3600, -3600]) {
       await clock.set(jump);
-      assert.equal(await taken([signed(strict, 5), signed(window, 5)]), 0, `ours, by ${jump} s`);
+      assert.equal(await taken([signed(strict, 7), signed(window, 7)]), 0, `ours, by ${jump} s`);
       await changesNothing();
       await clock.set(0);
-      const ahead = jump > 0 ? 6 : 7;
+      const ahead = jump > 0 ? 8 : 9;
       assert.equal(await taken([signed(strict, ahead), signed(window, ahead)]), 2, "and back");
     }
     // Both within what is allowed, and theirs is mended then: it waits until it is that time, or is forgotten.
     assert.equal(await taken([signed(strict, 200)]), 1);
-    assert.equal(await taken([signed(strict, 8)]), 0);
+    assert.equal(await taken([signed(strict, 10)]), 0);
     assert.match(await server.logs(/a clock that was set back/), /client0/);
     await clock.set(201);
     assert.equal(await taken([signed(strict, 201)]), 1);

@@ -40,6 +40,8 @@ export interface Allowance {
   measured<T>(verify: () => T): T;
   /** One packet for which more is verified only to be able to say why it is refused. */
   explanation(): boolean;
+  /** One verification for that. */
+  explaining(): boolean;
 }
 
 export class Door {
@@ -139,7 +141,7 @@ export class Door {
     allowance: Allowance,
   ): Answer | undefined {
     for (const peer of candidates) {
-      if (!allowance.verification()) return undefined;
+      if (!allowance.explaining()) return undefined;
       const mark = this.#markOf(peer);
       const outcome = judgeProof(payload, peer.config, mark, now, this.#signatures, true);
       if (outcome.verdict === "refused") return refuse(peer, outcome.reason);

@@ -16,11 +16,15 @@ const FOR_LIKELY = 2000;
 const FOR_RETURNING = 2000;
 const FOR_EACH = 1000;
 const FOR_NEW = 500;
+const FOR_EXPLANATIONS = 250;
+/** Seconds' worth of each that may be used at once. */
+const BURST = 4;
 /** Milliseconds of CPU. */
 const USUAL = 0.1;
 /** How much one measurement counts. */
 const WEIGHT = 1 / 16;
-const FOR_EXPLAINING = 2;
+/** Packets a second of which it is said why they are refused. */
+const EXPLAINED = 2;
 /** Endpoints that are remembered; with as many a second as the kernel lets through, for some seconds. */
 const MOST = 4096;
 
@@ -34,8 +38,8 @@ export class Verifiers {
   readonly #likely: Budget;
   readonly #all: Budget;
   readonly #new: Budget;
+  readonly #explained: Budget;
   readonly #explaining: Budget;
-
   readonly #cpu: () => number;
   /** Milliseconds of CPU of one verification, as measured. */
   #cost = USUAL;
@@ -43,17 +47,18 @@ export class Verifiers {
   /** @param cpu Milliseconds that the process has used. */
   constructor(now: number, cpu: () => number = usedByProcess) {
     this.#cpu = cpu;
-    this.#likely = new Budget(FOR_LIKELY, FOR_LIKELY, now);
-    this.#all = new Budget(FOR_RETURNING, FOR_RETURNING, now);
-    this.#new = new Budget(FOR_NEW, FOR_NEW, now);
-    this.#explaining = new Budget(FOR_EXPLAINING, FOR_EXPLAINING, now);
+    this.#likely = share(FOR_LIKELY, now);
+    this.#all = share(FOR_RETURNING, now);
+    this.#new = share(FOR_NEW, now);
+    this.#explained = new Budget(EXPLAINED, EXPLAINED, now);
+    this.#explaining = share(FOR_EXPLANATIONS, now);
   }
 
   /** For one packet. */
   allowanceFor(source: Endpoint, now: number): Allowance {
     const place = formatEndpoint(source);
     const before = this.#returning.get(place);
-    const entry = before ?? { budget: new Budget(FOR_EACH, FOR_EACH, now), next: 0 };
+    const entry = before ?? { budget: share(FOR_EACH, now), next: 0 };
     // Last in the order of forgetting.
     this.#returning.delete(place);
     this.#returning.set(place, entry);
@@ -75,7 +80,8 @@ export class Verifiers {
         before === undefined
           ? this.#new.spend(now, price())
           : entry.budget.spend(now, price()) && this.#all.spend(now, price()),
-      explanation: () => this.#explaining.spend(now),
+      explanation: () => this.#explained.spend(now),
+      explaining: () => this.#explaining.spend(now, price()),
     };
   }
 
@@ -88,6 +94,10 @@ export class Verifiers {
       this.#cost += WEIGHT * (this.#cpu() - before - this.#cost);
     }
   }
+}
+
+function share(perSecond: number, now: number): Budget {
+  return new Budget(perSecond, BURST * perSecond, now);
 }
 
 function usedByProcess(): number {

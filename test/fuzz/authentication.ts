@@ -120,7 +120,12 @@ export async function fuzzAuthentication(count: number, seed: number) {
       start: next(4),
       stopped: () => {},
       measured: (verify) => verify(),
-      ...{ likely: verification, verification, explanation: verification },
+      ...{
+        likely: verification,
+        verification,
+        explanation: verification,
+        explaining: verification,
+      },
     });
     if (next(16) === 0) {
       const sent = next(2) === 0 ? [Buffer.from(payload).reverse()] : [TOKEN];

@@ -65,6 +65,7 @@ function allowance(verifications = Infinity, explanations = Infinity) {
     likely: spend("verifications"),
     verification: spend("verifications"),
     explanation: spend("explanations"),
+    explaining: spend("verifications"),
   };
   return { ...given, left };
 }

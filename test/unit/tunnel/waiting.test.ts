@@ -25,8 +25,16 @@ function packet(to = here, from = there, signer = seed, now = NOW): Buffer {
   return buildDatagram({ source: from, destination: to, payload }, 64);
 }
 
-/** @param heard There is a dialled peer at `there`, which says this of each packet. */
-function waiting(count = 1, heard?: { says: string | undefined }, cost = 0) {
+/**
+ * @param heard There is a dialled peer at `there`, which says this of each packet.
+ * @param cost Milliseconds of a verification.
+ * @param only The one public key for which it is worth the time.
+ */
+function waiting(
+  count = 1,
+  heard?: { says: string | undefined },
+  { cost = 0, only }: { readonly cost?: number; readonly only?: Uint8Array } = {},
+) {
   const key = (i: number) => signatures.publicKey(Buffer.alloc(32, i + 1));
   const configs = Array.from({ length: count }, (_, i) =>
     peer(`k${i}`, { proof: { kind: "key", publicKey: key(i) } }),
@@ -39,6 +47,8 @@ function waiting(count = 1, heard?: { says: string | undefined }, cost = 0) {
     ...signatures,
     verify(...args: Parameters<typeof signatures.verify>) {
       verified++;
+      const [, , publicKey] = args;
+      if (only !== undefined && Buffer.compare(publicKey, only) !== 0) return false;
       return signatures.verify(...args);
     },
   };
@@ -169,7 +179,7 @@ test("a flood of strangers is verified within the budget, and delays no peer tha
       packet(here, at(`192.0.2.${(i % 250) + 1}:${i + 1}`), Buffer.alloc(32, 99)),
       NOW,
     );
-  assert.ok(verified() - before <= 1000, `${verified() - before}`);
+  assert.ok(verified() - before <= 2010, `${verified() - before}`);
   assert.match(events.at(-1)?.reason ?? "", /more proofs at once/);
   receiver.receive(packet(here, there, seed, NOW + 1000), NOW);
   assert.equal(receiver.accepted, 2);
@@ -181,12 +191,14 @@ test("a flood of strangers is verified within the budget, and delays no peer tha
  * packet is worth a verification for each key. Gives after how many tries it is in.
  */
 function besieged(sources: number, perSecond: number): number {
-  const { receiver, verified, peer } = waiting(256);
   const mine = Buffer.alloc(32, 256);
+  // Nobody else has signed anything: to save time.
+  const only = signatures.publicKey(mine);
+  const { receiver, verified, peer } = waiting(256, undefined, { only });
   const { payload } = parseDatagram(packet(here, there, Buffer.alloc(32, 299))) ?? assert.fail();
   const before = verified();
   let sent = 0;
-  for (let tenth = 0; tenth < 100; tenth++) {
+  for (let tenth = 0; tenth < 200; tenth++) {
     const now = NOW + tenth * 100;
     for (let i = 0; i < perSecond / 10; i++) {
       const source = sent++ % sources;
@@ -195,11 +207,11 @@ function besieged(sources: number, perSecond: number): number {
       receiver.receive(junk, now + (1000 * i) / perSecond);
     }
     // The budgets are used up by now.
-    if (tenth < 20) continue;
+    if (tenth < 60) continue;
     receiver.receive(packet(here, at("198.51.100.9:4000"), mine, now), now + 100);
     if (peer("t/k255").wanted === undefined) continue;
-    assert.ok(verified() - before <= 2500 * (tenth / 10) + 2500, `${verified() - before}`);
-    return tenth - 19;
+    assert.ok(verified() - before <= 2500 * (tenth / 10) + 10_000, `${verified() - before}`);
+    return tenth - 59;
   }
   return Infinity;
 }
@@ -211,7 +223,7 @@ test("junk from ever new addresses keeps nobody out, however late in the list of
 
 test("where a verification takes long, fewer are made", () => {
   const rounds = (cost: number): number => {
-    const { receiver, verified } = waiting(50, undefined, cost);
+    const { receiver, verified } = waiting(50, undefined, { cost });
     const { payload } = parseDatagram(packet(here, there, Buffer.alloc(32, 99))) ?? assert.fail();
     for (let i = 0; i < 5000; i++) {
       const source = at(`192.0.2.9:${i + 1}`);
@@ -220,8 +232,8 @@ test("where a verification takes long, fewer are made", () => {
     return verified();
   };
   const [usual, slow] = [rounds(0.1), rounds(5)];
-  assert.ok(usual > 2400 && usual < 3100, `${usual}`);
-  assert.ok(slow * 5 < 0.08 * 5000, `${slow * 5} ms of CPU in 5 s`);
+  assert.ok(usual > 3000 && usual < 4600, `${usual}`);
+  assert.ok(slow * 5 < 0.12 * 5000, `${slow * 5} ms of CPU in 5 s`);
 });
 
 test("nor does junk from some that come back ten times a second", () => {

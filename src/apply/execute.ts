@@ -12,6 +12,7 @@ import type { LinkResource } from "../plan/resources.ts";
 import type { Change } from "./change.ts";
 import { makeLinks } from "./make-links.ts";
 import { requestsOf } from "./messages.ts";
+import type { NftChange } from "./nftables/diff.ts";
 import { executeRuleset } from "./nftables/execute.ts";
 import type { Sockets } from "./sockets.ts";
 
@@ -24,8 +25,14 @@ import type { Sockets } from "./sockets.ts";
 export async function execute(sockets: Sockets, change: Change): Promise<void> {
   await executeRuleset(sockets.netfilter, change.gateBefore);
   const failures = change.steps.length > 0 ? await executeSteps(sockets, change.steps) : [];
-  await executeRuleset(sockets.netfilter, change.gateAfter);
+  // By the table we know whose the listeners are: it goes when they have gone.
+  const stays = failures.length > 0 && change.gateAfter.some(removesTable);
+  if (!stays) await executeRuleset(sockets.netfilter, change.gateAfter);
   if (failures.length > 0) throw failures[0];
+}
+
+function removesTable({ action, object }: NftChange): boolean {
+  return action === "remove" && object.kind === "table";
 }
 
 /** What goes away together with something else, or has gone already, is no failure to remove. */

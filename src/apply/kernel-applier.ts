@@ -1,7 +1,9 @@
 /** Writes to this host's kernel, and so does what {@link Applier} says. */
+import { constants } from "node:os";
 import type { Configuration, PeerConfig, TunnelConfig } from "../config/model.ts";
 import type { NftObject } from "../kernel/nftables/objects.ts";
 import { sameEndpoint } from "../net/address.ts";
+import { KernelError } from "../netlink/errors.ts";
 import { contextOf, type Desired, desiredState } from "../plan/desired.ts";
 import { diff, inOrder, type Step } from "../plan/diff.ts";
 import { formOfTunnel, isPlain, translatedTunnels } from "../plan/form.ts";
@@ -119,8 +121,16 @@ export class KernelApplier implements Applier {
     await execute(this.#sockets, inPassing(...changesOf(second)));
   }
 
-  /** Nothing of ours stays behind. */
+  /** Nothing of ours stays behind. What is refused is tried once more. */
   async removeAll(): Promise<void> {
+    try {
+      await this.#removeAll();
+    } catch {
+      await this.#removeAll();
+    }
+  }
+
+  async #removeAll(): Promise<void> {
     const { table } = this.#configuration;
     await execute(
       this.#sockets,
@@ -226,13 +236,18 @@ export class KernelApplier implements Applier {
     return desired;
   }
 
-  #observe(): Promise<Observation> {
+  async #observe(): Promise<Observation> {
     const { table, tunnels } = this.#configuration;
-    return observe(this.#sockets, table, {
+    const observation = await observe(this.#sockets, table, {
       whole: false,
       sysctls: sysctlNames(tunnels),
       known: this.#known(),
     });
+    // What can't be seen is not absent.
+    if (observation.ruleset.kind === "hidden") {
+      throw new KernelError(`NFT_MSG_GETTABLE ${table}`, constants.errno.EPERM);
+    }
+    return observation;
   }
 
   #context(

@@ -6,7 +6,7 @@
  */
 import { randomInt } from "node:crypto";
 import { devicesOf } from "../kernel/devices.ts";
-import { dumpLinks, setLinkAlias } from "../kernel/link.ts";
+import { deleteLink, dumpLinks, setLinkAlias } from "../kernel/link.ts";
 import type { Devices } from "../net/objects.ts";
 import type { Netlink } from "../netlink/connection.ts";
 import type { KernelError } from "../netlink/errors.ts";
@@ -69,9 +69,14 @@ async function makeSome(
       const errors = results.slice(at, at + requests.length);
       at += requests.length;
       const error = errors.find((one) => one !== undefined);
-      return error === undefined ? [] : [{ link, index, error }];
+      return error === undefined ? [] : [{ link, index, error, stands: errors[0] === undefined }];
     });
     if (refused.length === 0) break;
+    // One that was made, but not marked for ours, would be somebody else's for ever after.
+    const unmarked = refused.filter(({ stands }) => stands);
+    if (unmarked.length > 0) {
+      await route.requestAll(unmarked.map(({ index }) => deleteLink(index)));
+    }
     devices = devicesOf(await route.dump(dumpLinks(false)));
     for (const one of refused) {
       if (attempt === ATTEMPTS || !isIndexTaken(one, devices)) throw one.error;

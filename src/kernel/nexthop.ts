@@ -5,9 +5,19 @@
  */
 import { familyOf } from "../net/address.ts";
 import type { Devices, Nexthop } from "../net/objects.ts";
-import { attr, bytes, flag, ip, readU32, table, u32, writeU32 } from "../netlink/attributes.ts";
+import {
+  attr,
+  bytes,
+  flag,
+  ip,
+  readU32,
+  table,
+  u32,
+  type Values,
+  writeU32,
+} from "../netlink/attributes.ts";
 import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from "../netlink/constants.ts";
-import type { Message, Request } from "../netlink/request.ts";
+import { type Message, type Request, TableRequest } from "../netlink/request.ts";
 import {
   AF_INET,
   AF_UNSPEC,
@@ -37,26 +47,12 @@ export const NEXTHOP = table({
 
 /** EEXIST: the number is taken. */
 export function newNexthop(nexthop: Nexthop, devices: Devices): Request {
-  const operation = `RTM_NEWNEXTHOP ${nexthop.id}`;
-  const flags = NLM_F_CREATE | NLM_F_EXCL;
-  return {
-    operation,
-    type: RTM_NEWNEXTHOP,
-    flags,
-    payload: nexthopPayload(nexthop, devices, operation),
-  };
+  return new NexthopRequest(NLM_F_CREATE | NLM_F_EXCL, nexthop, devices);
 }
 
 /** In place of the object of this number, for all routes through it at once; made where there is none. */
 export function replaceNexthop(nexthop: Nexthop, devices: Devices): Request {
-  const operation = `RTM_NEWNEXTHOP ${nexthop.id} (replace)`;
-  const flags = NLM_F_CREATE | NLM_F_REPLACE;
-  return {
-    operation,
-    type: RTM_NEWNEXTHOP,
-    flags,
-    payload: nexthopPayload(nexthop, devices, operation),
-  };
+  return new NexthopRequest(NLM_F_CREATE | NLM_F_REPLACE, nexthop, devices);
 }
 
 /** Takes the routes through it along. ENOENT: there is none. */
@@ -65,7 +61,7 @@ export function deleteNexthop(id: number): Request {
     operation: `RTM_DELNEXTHOP ${id}`,
     type: RTM_DELNEXTHOP,
     flags: 0,
-    payload: encode({ id }, AF_UNSPEC),
+    payload: encode({ id }),
   };
 }
 
@@ -74,7 +70,7 @@ export function dumpNexthops(): Request {
     operation: "RTM_GETNEXTHOP",
     type: RTM_GETNEXTHOP,
     flags: 0,
-    payload: encode({}, AF_UNSPEC),
+    payload: encode({}),
   };
 }
 
@@ -99,33 +95,47 @@ export function decodeNexthop(message: Message, devices: Devices): Nexthop | und
   });
 }
 
-function nexthopPayload(nexthop: Nexthop, devices: Devices, operation: string): Buffer {
-  const { id, protocol, to } = nexthop;
-  switch (to.kind) {
-    case "blackhole":
-      return encode({ id, blackhole: true }, AF_INET, protocol);
-    case "device":
-      return encode({ id, device: deviceIndex(devices, to.device, operation) }, AF_INET, protocol);
-    case "gateway": {
-      const { gateway, onlink } = to;
-      const device = deviceIndex(devices, to.device, operation);
-      const flags = onlink ? RTNH_F_ONLINK : 0;
-      return encode({ id, device, gateway }, familyNumber(familyOf(gateway)), protocol, flags);
-    }
-    case "group":
-      throw new TypeError(`${operation}: groups are read, not made`);
+class NexthopRequest extends TableRequest<typeof NEXTHOP.attributes> {
+  readonly #nexthop: Nexthop;
+
+  constructor(flags: number, nexthop: Nexthop, devices: Devices) {
+    super(RTM_NEWNEXTHOP, flags, NEXTHOP, valuesOf(nexthop, devices, flags), NHMSG);
+    this.#nexthop = nexthop;
+  }
+
+  get operation(): string {
+    return operationOf(this.#nexthop, this.flags);
+  }
+
+  protected override writeHeader(into: Buffer, at: number): void {
+    const { protocol, to } = this.#nexthop;
+    const gateway = to.kind === "gateway";
+    into[at] = gateway ? familyNumber(familyOf(to.gateway)) : AF_INET;
+    into[at + 2] = protocol;
+    writeU32(into, gateway && to.onlink ? RTNH_F_ONLINK : 0, at + 4);
   }
 }
 
-function encode(
-  values: Parameters<typeof NEXTHOP.encode>[0],
-  family: number,
-  protocol = 0,
-  flags = 0,
-): Buffer {
+function operationOf({ id }: Nexthop, flags: number): string {
+  return `RTM_NEWNEXTHOP ${id}${(flags & NLM_F_REPLACE) === 0 ? "" : " (replace)"}`;
+}
+
+function valuesOf(
+  nexthop: Nexthop,
+  devices: Devices,
+  flags: number,
+): Values<typeof NEXTHOP.attributes> {
+  const { id, to } = nexthop;
+  if (to.kind === "blackhole") return { id, blackhole: true };
+  const operation = operationOf(nexthop, flags);
+  if (to.kind === "group") throw new TypeError(`${operation}: groups are read, not made`);
+  const device = deviceIndex(devices, to.device, operation);
+  return to.kind === "device" ? { id, device } : { id, device, gateway: to.gateway };
+}
+
+/** What names a nexthop, or asks for all. */
+function encode(values: Values<typeof NEXTHOP.attributes>): Buffer {
   const payload = NEXTHOP.encode(values, NHMSG);
-  payload[0] = family;
-  payload[2] = protocol;
-  writeU32(payload, flags, 4);
+  payload[0] = AF_UNSPEC;
   return payload;
 }

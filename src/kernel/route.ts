@@ -24,11 +24,12 @@ import {
   readU32,
   table,
   u32,
+  type Values,
   writeU16,
   writeU32,
 } from "../netlink/attributes.ts";
 import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from "../netlink/constants.ts";
-import type { Message, Request } from "../netlink/request.ts";
+import { type Message, type Request, TableRequest } from "../netlink/request.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -56,6 +57,7 @@ export const RT_SCOPE_HOST = 254;
 /** In RTM_DELROUTE: whatever its scope. */
 export const RT_SCOPE_NOWHERE = 255;
 
+export const RTN_UNSPEC = 0;
 export const RTN_UNICAST = 1;
 export const RTN_LOCAL = 2;
 export const RTN_BROADCAST = 3;
@@ -71,13 +73,14 @@ export const RTM_F_LOOKUP_TABLE = 0x1000;
 /** sizeof(struct rtmsg): family, dst_len, src_len, tos, table, protocol, scope, type, flags (u32). */
 export const RTMSG = 12;
 
-const TYPES: Readonly<Record<Exclude<RouteType, "other">, number>> = {
+const TYPES: Readonly<Record<RouteType, number>> = {
   unicast: RTN_UNICAST,
   local: RTN_LOCAL,
   broadcast: RTN_BROADCAST,
   blackhole: RTN_BLACKHOLE,
   unreachable: RTN_UNREACHABLE,
   prohibit: RTN_PROHIBIT,
+  other: RTN_UNSPEC,
 };
 
 const TYPE_NAMES: ReadonlyMap<number, RouteType> = new Map(
@@ -115,25 +118,17 @@ export const ROUTE = table({
 
 /** EEXIST: the table has a route of this destination and metric. */
 export function newRoute(route: Route, devices: Devices): Request {
-  const operation = `RTM_NEWROUTE ${describe(route)}`;
-  const flags = NLM_F_CREATE | NLM_F_EXCL;
-  const payload = routePayload(route, devices, operation, scopeOf(route));
-  return { operation, type: RTM_NEWROUTE, flags, payload };
+  return new RouteRequest(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route, devices);
 }
 
 /** In place of the route of this destination, metric and table, where there is one. */
 export function replaceRoute(route: Route, devices: Devices): Request {
-  const operation = `RTM_NEWROUTE ${describe(route)} (replace)`;
-  const flags = NLM_F_CREATE | NLM_F_REPLACE;
-  const payload = routePayload(route, devices, operation, scopeOf(route));
-  return { operation, type: RTM_NEWROUTE, flags, payload };
+  return new RouteRequest(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route, devices);
 }
 
 /** ESRCH: there is none that is like it in everything said here. */
 export function deleteRoute(route: Route, devices: Devices): Request {
-  const operation = `RTM_DELROUTE ${describe(route)}`;
-  const payload = routePayload(route, devices, operation, RT_SCOPE_NOWHERE);
-  return { operation, type: RTM_DELROUTE, flags: 0, payload };
+  return new RouteRequest(RTM_DELROUTE, 0, route, devices);
 }
 
 /**
@@ -259,29 +254,58 @@ function scopeOf(route: Route): number {
   return route.type === "unicast" && direct ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
 }
 
-function routePayload(route: Route, devices: Devices, operation: string, scope: number): Buffer {
-  if (route.type === "other") throw new TypeError(`${operation}: no such type of route`);
-  const { destination, gateway, device } = route;
-  const family = familyOf(destination.address);
-  const foreign = gateway !== undefined && familyOf(gateway) !== family;
-  const values = {
+class RouteRequest extends TableRequest<typeof ROUTE.attributes> {
+  readonly #route: Route;
+
+  constructor(type: number, flags: number, route: Route, devices: Devices) {
+    if (route.type === "other")
+      throw new TypeError(`${operationOf(route, type, flags)}: no such type of route`);
+    super(type, flags, ROUTE, valuesOf(route, devices, type, flags), RTMSG);
+    this.#route = route;
+  }
+
+  get operation(): string {
+    return operationOf(this.#route, this.type, this.flags);
+  }
+
+  protected override writeHeader(into: Buffer, at: number): void {
+    const { type, destination, table, protocol, onlink } = this.#route;
+    into[at] = familyNumber(familyOf(destination.address));
+    into[at + 1] = destination.length;
+    into[at + 4] = table < 256 ? table : RT_TABLE_UNSPEC;
+    into[at + 5] = protocol;
+    into[at + 6] = this.type === RTM_DELROUTE ? RT_SCOPE_NOWHERE : scopeOf(this.#route);
+    into[at + 7] = TYPES[type];
+    writeU32(into, onlink ? RTNH_F_ONLINK : 0, at + 8);
+  }
+}
+
+function operationOf(route: Route, type: number, flags: number): string {
+  const what = describe(route);
+  if (type === RTM_DELROUTE) return `RTM_DELROUTE ${what}`;
+  return `RTM_NEWROUTE ${what}${(flags & NLM_F_REPLACE) === 0 ? "" : " (replace)"}`;
+}
+
+function valuesOf(
+  route: Route,
+  devices: Devices,
+  type: number,
+  flags: number,
+): Values<typeof ROUTE.attributes> {
+  const { destination, gateway, device, table, metric, source, nexthop } = route;
+  const foreign = gateway !== undefined && familyOf(gateway) !== familyOf(destination.address);
+  return {
     // The header's field holds 8 bits.
-    table: route.table < 256 ? undefined : route.table,
+    table: table < 256 ? undefined : table,
     destination: destination.length > 0 ? destination.address : undefined,
-    metric: route.metric === 0 ? undefined : route.metric,
-    source: route.source,
-    nexthop: route.nexthop,
-    device: device === undefined ? undefined : deviceIndex(devices, device, operation),
+    metric: metric === 0 ? undefined : metric,
+    source,
+    nexthop,
+    device:
+      device === undefined
+        ? undefined
+        : deviceIndex(devices, device, operationOf(route, type, flags)),
     gateway: foreign ? undefined : gateway,
     via: foreign ? gateway : undefined,
   };
-  const payload = ROUTE.encode(values, RTMSG);
-  payload[0] = familyNumber(family);
-  payload[1] = destination.length;
-  payload[4] = route.table < 256 ? route.table : RT_TABLE_UNSPEC;
-  payload[5] = route.protocol;
-  payload[6] = scope;
-  payload[7] = TYPES[route.type];
-  writeU32(payload, route.onlink ? RTNH_F_ONLINK : 0, 8);
-  return payload;
 }

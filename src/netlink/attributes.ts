@@ -16,7 +16,13 @@
  * the kernel's nla_parse().
  */
 import { endianness } from "node:os";
-import { addressFromBytes, type IpAddress, writeAddress } from "../net/address.ts";
+import {
+  addressFromBytes,
+  bitsOf,
+  familyOf,
+  type IpAddress,
+  writeAddress,
+} from "../net/address.ts";
 
 /** `IFLA_LINKINFO/IFLA_INFO_DATA/IFLA_IPTUN_TTL: want 1 byte, got 4` */
 export class MalformedMessage extends Error {
@@ -338,7 +344,7 @@ export const flag: AttributeType<true> = {
 /** 4 or 16 bytes in network order; another length is malformed. */
 export const ip: AttributeType<IpAddress> = {
   nested: false,
-  size: (value) => (value.includes(":") ? 16 : 4),
+  size: (value) => bitsOf(familyOf(value)) / 8,
   write: (value, into, at) => writeAddress(value, into, at),
   read: (payload) => {
     const address = addressFromBytes(payload);

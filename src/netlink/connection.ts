@@ -364,13 +364,15 @@ export class Netlink {
   }
 
   #end(message: Message, pending: Pending, request: Request | undefined): void {
-    const { operation = "", payload } = request ?? {};
+    const { operation = "" } = request ?? {};
     try {
       const done = message.type === NLMSG_DONE;
       const answer = done ? decodeDone(message) : decodeError(message);
       if (done) pending.message(message);
       const refused =
-        answer.errno === 0 ? undefined : new KernelError(operation, answer.errno, answer, payload);
+        answer.errno === 0
+          ? undefined
+          : new KernelError(operation, answer.errno, answer, request?.payload);
       this.#settle(message.sequence, refused);
     } catch (error) {
       if (!(error instanceof MalformedMessage)) throw error;

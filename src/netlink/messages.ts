@@ -15,7 +15,7 @@ import {
   writeU32,
 } from "./attributes.ts";
 import { NLM_F_ACK_TLVS, NLM_F_CAPPED } from "./constants.ts";
-import type { Message, Request } from "./request.ts";
+import { type Message, type Request, TableRequest } from "./request.ts";
 
 /** sizeof(struct nlmsghdr) */
 const HEADER = 16;
@@ -32,7 +32,11 @@ export const EXTENDED_ACK = table({
 
 /** Bytes that a request takes in a datagram. */
 export function messageSize(request: Request): number {
-  return aligned(HEADER + request.payload.length);
+  return aligned(HEADER + payloadSize(request));
+}
+
+function payloadSize(request: Request): number {
+  return request instanceof TableRequest ? request.size : request.payload.length;
 }
 
 /** Writes header, payload and padding; gives the offset behind. `into` is zeroed where it goes. */
@@ -43,12 +47,13 @@ export function writeMessage(
   flags: number,
   sequence: number,
 ): number {
-  const length = HEADER + request.payload.length;
+  const length = HEADER + payloadSize(request);
   writeU32(into, length, at);
   writeU16(into, request.type, at + 4);
   writeU16(into, flags, at + 6);
   writeU32(into, sequence, at + 8);
-  into.set(request.payload, at + HEADER);
+  if (request instanceof TableRequest) request.write(into, at + HEADER);
+  else into.set(request.payload, at + HEADER);
   return at + aligned(length);
 }
 

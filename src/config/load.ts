@@ -65,12 +65,12 @@ function readParts(files: readonly string[], read: (file: string) => Source): Re
   const problems = new Problems(new Documents(documents));
   for (const file of files) {
     try {
-      const { value, document } = read(file);
+      const { value, again, document } = read(file);
       documents.push(document);
       // An empty file is an empty configuration: everything may stand in another one.
-      const given = value ?? {};
-      const quick = readQuickly(given);
-      const result = quick === undefined ? fileSchema.safeParse(given) : undefined;
+      const quick = readQuickly(value ?? {}, again !== undefined);
+      const result =
+        quick === undefined ? fileSchema.safeParse((again ? again() : value) ?? {}) : undefined;
       const content = quick ?? result?.data;
       if (content !== undefined) parts.push({ document, content });
       else addIssues(problems, result?.error?.issues ?? []);

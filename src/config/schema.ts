@@ -84,9 +84,13 @@ export type FilePart = z.output<typeof fileSchema>;
 
 const readFile = mappingReader(fileShape);
 
-/** What {@link fileSchema} would give, in a fraction of the time; undefined: it would complain. */
-export function readQuickly(value: unknown): FilePart | undefined {
-  const read = readFile(value);
+/**
+ * What {@link fileSchema} would give, in a fraction of the time; undefined: it would complain.
+ *
+ * @param inPlace The value is changed into what is read; where it would complain, into something of both.
+ */
+export function readQuickly(value: unknown, inPlace: boolean): FilePart | undefined {
+  const read = readFile(value, inPlace);
   return read === refused ? undefined : (read as FilePart);
 }
 

@@ -70,7 +70,7 @@ export class Door {
     this.#open = waiting.filter(({ config }) => config.proof.kind === "none");
     for (const peer of waiting) {
       const { proof } = peer.config;
-      if (proof.kind === "token") this.#tokens.set(proof.token.reveal(), peer);
+      if (proof.kind === "token") this.#tokens.set(proof.token, peer);
     }
   }
 

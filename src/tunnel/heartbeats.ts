@@ -18,7 +18,7 @@ export class HeartbeatDoor {
     this.#port = port;
     for (const peer of waiting) {
       const { proof } = peer.config;
-      if (proof.kind === "heartbeat") this.#secrets.set(proof.secret.reveal(), peer);
+      if (proof.kind === "heartbeat") this.#secrets.set(proof.secret, peer);
     }
   }
 

@@ -5,6 +5,7 @@
  * hub's start with 100,000 tokens.
  */
 import { randomBytes, timingSafeEqual } from "node:crypto";
+import type { Secret } from "../config/secret.ts";
 
 export interface HashKey {
   readonly k0: number;
@@ -24,7 +25,7 @@ export class TokenIndex<T> {
     return this.#byHash.size === 0;
   }
 
-  set(token: Uint8Array, of: T): void {
+  set(token: Secret, of: T): void {
     const hash = halfSipHash(token, this.#key);
     this.#byHash.set(hash, { token, of, next: this.#byHash.get(hash) });
   }
@@ -37,14 +38,14 @@ export class TokenIndex<T> {
 }
 
 interface Entry<T> {
-  readonly token: Uint8Array;
+  readonly token: Secret;
   readonly of: T;
   /** Another of the same hash. */
   readonly next: Entry<T> | undefined;
 }
 
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && timingSafeEqual(a, b);
+function isEqual(secret: Secret, payload: Uint8Array): boolean {
+  return secret.length === payload.length && timingSafeEqual(secret.reveal(), payload);
 }
 
 function randomKey(): HashKey {
@@ -52,39 +53,50 @@ function randomKey(): HashKey {
   return { k0: bytes.readInt32LE(0), k1: bytes.readInt32LE(4) };
 }
 
-/** 32 bits, as a signed number. */
-export function halfSipHash(data: Uint8Array, { k0, k1 }: HashKey): number {
+/** A {@link Secret}, or any Uint8Array. */
+interface Bytes {
+  readonly length: number;
+  at(index: number): number | undefined;
+}
+
+/** 32 bits, as a signed number. In one piece, without closures: a hub's start hashes 100,000 tokens. */
+export function halfSipHash(data: Bytes, { k0, k1 }: HashKey): number {
   let v0 = k0;
   let v1 = k1;
   let v2 = 0x6c796765 ^ k0;
   let v3 = 0x74656462 ^ k1;
-  const round = (): void => {
-    v0 = (v0 + v1) | 0;
-    v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
-    v0 = (v0 << 16) | (v0 >>> 16);
-    v2 = (v2 + v3) | 0;
-    v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
-    v0 = (v0 + v3) | 0;
-    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
-    v2 = (v2 + v1) | 0;
-    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
-    v2 = (v2 << 16) | (v2 >>> 16);
-  };
-  const take = (word: number): void => {
+  // Words of data; one of what is left of it and its length; and the finalization.
+  const words = data.length >> 2;
+  for (let i = 0; i <= words + 1; i++) {
+    const final = i > words;
+    const word = final ? 0 : i < words ? wordAt(data, 4 * i) : lastWord(data, 4 * words);
+    if (final) v2 ^= 0xff;
     v3 ^= word;
-    round();
-    round();
+    for (let round = final ? 4 : 2; round > 0; round--) {
+      v0 = (v0 + v1) | 0;
+      v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
+      v0 = (v0 << 16) | (v0 >>> 16);
+      v2 = (v2 + v3) | 0;
+      v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
+      v0 = (v0 + v3) | 0;
+      v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
+      v2 = (v2 + v1) | 0;
+      v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
+      v2 = (v2 << 16) | (v2 >>> 16);
+    }
     v0 ^= word;
-  };
-  const byte = (at: number): number => data[at] ?? 0;
-  const words = data.length & ~3;
-  for (let i = 0; i < words; i += 4) {
-    take(byte(i) | (byte(i + 1) << 8) | (byte(i + 2) << 16) | (byte(i + 3) << 24));
   }
-  let last = data.length << 24;
-  for (let i = words; i < data.length; i++) last |= byte(i) << (8 * (i - words));
-  take(last);
-  v2 ^= 0xff;
-  for (let i = 0; i < 4; i++) round();
   return v1 ^ v3;
+}
+
+function wordAt(data: Bytes, at: number): number {
+  let word = 0;
+  for (let i = 3; i >= 0; i--) word = (word << 8) | (data.at(at + i) ?? 0);
+  return word;
+}
+
+function lastWord(data: Bytes, from: number): number {
+  let word = data.length << 24;
+  for (let i = from; i < data.length; i++) word |= (data.at(i) ?? 0) << (8 * (i - from));
+  return word;
 }

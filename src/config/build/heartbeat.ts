@@ -58,7 +58,7 @@ export function checkHeartbeats(tunnels: readonly TunnelConfig[], problems: Prob
       const complain = (what: string, mend: string): void =>
         problems.add(place, new Complaint(what, mend), { at: "key" });
       if (proof.kind === "heartbeat") {
-        const key = `${proof.port} ${proof.secret.reveal().toString("latin1")}`;
+        const key = `${proof.port} ${proof.secret.revealText()}`;
         const other = owners.get(key);
         if (other !== undefined) {
           complain(`the same secret as ${other}`, "every peer needs its own");

@@ -198,7 +198,7 @@ function checkToken(
   token: Secret | undefined,
   { path, problems }: PeerContext,
 ): void {
-  if (token === undefined || !passesForData(token.reveal(), allowedIPs)) return;
+  if (token === undefined || !passesForData(token, allowedIPs)) return;
   const what =
     "a token that the gate takes for data: an allowed inner address is in its bytes 13 to 16";
   problems.add(path, new Complaint(what, "choose another one"), { at: "key" });

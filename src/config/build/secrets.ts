@@ -49,14 +49,14 @@ export function takeSecret(
       problems.add(key, bytes.complaint, { kind: bytes.kind });
       return undefined;
     }
-    const value = decoders[name](bytes);
-    if (!(value instanceof Complaint)) return new Secret(value, file);
+    const value = decoders[name](new Secret(bytes, file));
+    if (!(value instanceof Complaint)) return value;
     problems.add(key, new Complaint(`${file}: ${value.what}`, value.mend));
     return undefined;
   }
   if (text === undefined) return undefined;
-  const value = decoders[name](Buffer.from(text, "utf8"));
-  if (!(value instanceof Complaint)) return new Secret(value);
+  const value = decoders[name](new Secret(text));
+  if (!(value instanceof Complaint)) return value;
   problems.add([...path, name], value);
   return undefined;
 }
@@ -65,21 +65,28 @@ function isFailure(result: Buffer | ReadFailure): result is ReadFailure {
   return !Buffer.isBuffer(result);
 }
 
-/** From the bytes of a file or of a text, which are the same, to the secret's own. */
-const decoders: Readonly<Record<SecretName, (bytes: Buffer) => Buffer | Complaint>> = {
-  privateKey: (bytes) => readKey(bytes.toString("latin1")),
-  secret: (bytes) =>
-    bytes.length > 0 ? bytes : new Complaint("an empty secret", "write one, or leave the key out"),
-  password: (bytes) => (bytes.length > 0 ? bytes : new Complaint("an empty password", "write one")),
+/** From what a file or a text holds, which is the same, to the secret itself. */
+const decoders: Readonly<Record<SecretName, (written: Secret) => Secret | Complaint>> = {
+  privateKey: (written) => decoded(readKey(written.revealText()), written),
+  secret: (written) =>
+    written.length > 0
+      ? written
+      : new Complaint("an empty secret", "write one, or leave the key out"),
+  password: (written) =>
+    written.length > 0 ? written : new Complaint("an empty password", "write one"),
   token: checkToken,
-  tokenBase64: (bytes) => {
-    const token = readBase64(bytes.toString("latin1"));
+  tokenBase64: (written) => {
+    const token = decoded(readBase64(written.revealText()), written);
     return token instanceof Complaint ? token : checkToken(token);
   },
 };
 
+function decoded(bytes: Buffer | Complaint, { file }: Secret): Secret | Complaint {
+  return bytes instanceof Complaint ? bytes : new Secret(bytes, file);
+}
+
 /** A token is a whole UDP payload, and must be told from an inner packet by its look alone. */
-function checkToken(token: Buffer): Buffer | Complaint {
+function checkToken(token: Secret): Secret | Complaint {
   if (token.length === 0) return new Complaint("an empty token", "write 1 to 1000 bytes");
   if (token.length > 1000) {
     return new Complaint(`a token of ${token.length} bytes`, "at most 1000");

@@ -104,19 +104,18 @@ function checkSideBySide(peers: readonly PeerConfig[], path: Path, problems: Pro
       }
       sameLength.set(address, peer.name);
     }
-    const proof = proofBytes(peer);
+    const proof = proofText(peer);
     const { kind } = peer.proof;
     if (proof === undefined || kind === "none" || kind === "heartbeat") continue;
-    const text = proof.toString("latin1");
     const sameKind = proofs[kind];
-    const other = sameKind.get(text);
+    const other = sameKind.get(proof);
     if (other !== undefined) {
       const what = `the same proof as ${formatName(other)}, on one port`;
       problems.add([...path, peer.name], new Complaint(what, "every peer needs its own"), {
         at: "key",
       });
     }
-    sameKind.set(text, peer.name);
+    sameKind.set(proof, peer.name);
   }
   const keys = peers.filter(({ role, proof }) => role === "wait" && proof.kind === "key").length;
   if (keys > mostKeys) {
@@ -133,14 +132,14 @@ function getOrAdd(maps: Map<number, Map<string, string>>, key: number): Map<stri
   return there;
 }
 
-/** What a peer that we wait for is known by; for comparing only. */
-function proofBytes({ role, proof }: PeerConfig): Buffer | undefined {
+/** What a peer that we wait for is known by, one character a byte; for comparing only. */
+function proofText({ role, proof }: PeerConfig): string | undefined {
   if (role !== "wait") return undefined;
   switch (proof.kind) {
     case "key":
-      return Buffer.from(proof.publicKey);
+      return Buffer.from(proof.publicKey).toString("latin1");
     case "token":
-      return proof.token.reveal();
+      return proof.token.revealText();
     // Of all tunnels side by side: checkHeartbeats.
     case "heartbeat":
     case "none":

@@ -7,6 +7,8 @@ export type Path = readonly (string | number)[];
 export interface Source {
   /** Plain objects, arrays, strings, numbers, booleans and null. */
   readonly value: unknown;
+  /** The value once more. Where this is there, nothing in `value` stands twice, and who reads it may change it. */
+  readonly again?: () => unknown;
   readonly document: SourceDocument;
 }
 

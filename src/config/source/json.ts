@@ -18,7 +18,11 @@ export function readJson(file: string, text: string): Source {
   if (measured instanceof Complaint) refuse(file, text, measured);
   // JSON.parse keeps the last of two equal keys without a word; only their number betrays it.
   if (measured !== countKeys(text)) refuse(file, text, new Complaint("a key is given twice"));
-  return { value, document: { file, text, locate: (path, at) => locateInJson(text, path, at) } };
+  return {
+    value,
+    again: () => JSON.parse(text),
+    document: { file, text, locate: (path, at) => locateInJson(text, path, at) },
+  };
 }
 
 /** With the first flaw of the text where a strict reading finds one, else with this. */
@@ -68,10 +72,14 @@ function countKeys(text: string): number {
 
 /** The closing quote's position. */
 function endOfString(text: string, open: number): number {
-  for (let i = open + 1; i < text.length; i++) {
-    const character = text.charCodeAt(i);
-    if (character === 0x5c) i++;
-    else if (character === 0x22) return i;
-  }
-  return text.length;
+  let end = text.indexOf('"', open + 1);
+  while (isEscaped(text, end)) end = text.indexOf('"', end + 1);
+  return end < 0 ? text.length : end;
+}
+
+/** By an odd number of backslashes. */
+function isEscaped(text: string, at: number): boolean {
+  let first = at;
+  while (text.charCodeAt(first - 1) === 0x5c) first--;
+  return (at - first) % 2 === 1;
 }

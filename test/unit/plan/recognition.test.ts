@@ -77,8 +77,10 @@ for (const [name, form] of Object.entries(forms)) {
     const anySource = form.allowedIPs?.includes("0.0.0.0/0") ?? true;
     const exact = form.allowedIPs?.every((text) => text.endsWith("/32")) ?? false;
     /** Taken for data, and so refused by the configuration. */
-    const refused = (bytes: Buffer): boolean =>
-      exact ? passesForData(bytes, prefixes(form)) : looksLikePacket(bytes);
+    const refused = (bytes: Buffer): boolean => {
+      const token = new Secret(bytes);
+      return exact ? passesForData(token, prefixes(form)) : looksLikePacket(token);
+    };
 
     test("tokens: every first byte and every length, as like a packet as can be", () => {
       const wrong: string[] = [];

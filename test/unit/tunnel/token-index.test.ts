@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Secret } from "../../../src/config/secret.ts";
 import { halfSipHash, TokenIndex } from "../../../src/tunnel/token-index.ts";
 
 test("the hash is the authors' HalfSipHash-2-4", () => {
@@ -21,7 +22,7 @@ test("the hash is the authors' HalfSipHash-2-4", () => {
 test("a token is found by all its bytes and by nothing less", () => {
   const index = new TokenIndex<number>();
   const tokens = Array.from({ length: 1000 }, (_, i) => Buffer.from(`token ${i}`));
-  for (const [i, token] of tokens.entries()) index.set(token, i);
+  for (const [i, token] of tokens.entries()) index.set(new Secret(token), i);
   for (const [i, token] of tokens.entries()) assert.equal(index.get(Buffer.from(token)), i);
   for (const other of ["", "token", "token 1000", "token 7 ", "Token 7"]) {
     assert.equal(index.get(Buffer.from(other)), undefined, other);
@@ -40,8 +41,8 @@ test("tokens whose hashes are equal are told apart", () => {
     const other = byHash.get(hash);
     byHash.set(hash, token);
     if (other === undefined) continue;
-    index.set(token, "one");
-    index.set(other, "other");
+    index.set(new Secret(token), "one");
+    index.set(new Secret(other), "other");
     assert.equal(index.get(token), "one");
     assert.equal(index.get(other), "other");
     break;

@@ -47,19 +47,14 @@ function sysctlsIn(
   steps: readonly Step[],
   known: readonly Remembered[] = [],
 ): Omit<Sysctls, "wanted"> {
-  const devices = (action: Step["action"]): ReadonlySet<string> =>
-    new Set(
-      steps.flatMap((step) => {
-        const { object, spec } = step.resource;
-        return object === "link" && step.action === action ? [spec.name] : [];
-      }),
-    );
-  return {
-    values: observation.sysctls,
-    remembered: withKnown(rememberedIn(objectsIn(observation)), known),
-    made: devices("add"),
-    gone: devices("remove"),
-  };
+  const made = new Set<string>();
+  const gone = new Set<string>();
+  for (const { action, resource } of steps) {
+    if (resource.object !== "link" || action === "change") continue;
+    (action === "add" ? made : gone).add(resource.spec.name);
+  }
+  const remembered = withKnown(rememberedIn(objectsIn(observation)), known);
+  return { values: observation.sysctls, remembered, made, gone };
 }
 
 /** The table's word counts where there is one. */

@@ -127,19 +127,17 @@ async function executeRun(
     }
   }
   const results = await socket.requestAll(requests);
-  for (const [i, error] of results.entries()) {
-    const owner = owners[i];
-    const other = owner && error && openInstead(owner, error.code);
-    if (other === undefined) continue;
-    const [retried] = await socket.requestAll(requestsOf(other, devices, fou));
-    results[i] = retried;
-  }
-  return results.flatMap((error, i) => {
+  const refusals: Refusal[] = [];
+  for (let i = 0; i < results.length; i++) {
     const step = owners[i];
-    if (error === undefined || step === undefined) return [];
-    if (step.action === "remove" && GONE.has(error.code)) return [];
-    return [{ tunnel: step.resource.tunnel, error }];
-  });
+    let error = results[i];
+    if (step === undefined || error === undefined) continue;
+    const other = openInstead(step, error.code);
+    if (other !== undefined) [error] = await socket.requestAll(requestsOf(other, devices, fou));
+    if (error === undefined || (step.action === "remove" && GONE.has(error.code))) continue;
+    refusals.push({ tunnel: step.resource.tunnel, error });
+  }
+  return refusals;
 }
 
 async function writeSysctls(run: readonly Step[]): Promise<Refusal[]> {

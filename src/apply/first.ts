@@ -3,7 +3,7 @@ import type { Configuration } from "../config/model.ts";
 import { familyOf, parseAddress, sameEndpoint } from "../net/address.ts";
 import { foreignIpipOf } from "../plan/foreign.ts";
 import { isPlain, type Outside, translatedTunnels } from "../plan/form.ts";
-import { type Ids, idOf, peerKey, placeholder } from "../plan/ids.ts";
+import { type Ids, idOf, keyOfPeer, placeholder } from "../plan/ids.ts";
 import { claimOf, Places } from "../plan/places.ts";
 import type { KnownEndpoint, Situation, Underlay } from "../plan/situation.ts";
 import { underlayOf } from "../plan/underlay.ts";
@@ -53,7 +53,7 @@ function firstEndpoints(
 ): Map<string, KnownEndpoint> {
   const wanted = new Map<string, Left>();
   for (const left of adoptable(configuration, ids, observation)) {
-    wanted.set(peerKey(left.tunnel.name, left.peer.name), left);
+    wanted.set(keyOfPeer(ids, left.peer), left);
   }
   for (const tunnel of configuration.tunnels) {
     for (const peer of tunnel.peers) {
@@ -62,7 +62,7 @@ function firstEndpoints(
       const address = parseAddress(endpoint.host);
       if (address === undefined || familyOf(address) !== "ipv4") continue;
       const at = { address, port: endpoint.port };
-      const key = peerKey(tunnel.name, peer.name);
+      const key = keyOfPeer(ids, peer);
       const before = wanted.get(key);
       const translated = before?.translated === true && sameEndpoint(before.endpoint, at);
       wanted.set(key, { tunnel, peer, endpoint: at, remaining: undefined, translated });

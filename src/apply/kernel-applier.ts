@@ -214,7 +214,7 @@ export class KernelApplier implements Applier {
   }
 
   #isWritten(tunnel: TunnelConfig, peer: PeerConfig): boolean {
-    const id = this.#ids.byPeer.get(peer);
+    const id = this.#ids.byPeer.get(peer)?.id;
     const of = this.#writtenNow().tunnels.get(tunnel.interface);
     return id !== undefined && of?.peers.has(id) === true;
   }

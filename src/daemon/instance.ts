@@ -72,7 +72,7 @@ export class Instance {
     );
     this.#configuration = configuration;
     this.#ids = assignIds(configuration);
-    this.#peers = new Peers(configuration);
+    this.#peers = new Peers(configuration, this.#ids);
     this.#surroundings = new Surroundings(configuration, this.#ids, sockets);
     this.#tampering = new Tampering(ownerOf({ configuration, sockets, peers: this.#peers }));
     this.#applier = new KernelApplier(

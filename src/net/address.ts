@@ -37,8 +37,17 @@ export function ipAddress(text: string): IpAddress {
 }
 
 export function familyOf(address: IpAddress): Family {
-  return address.includes(":") ? "ipv6" : "ipv4";
+  return isDotted(address) ? "ipv4" : "ipv6";
 }
+
+/** The first dot of an IPv4 address is among its first four characters, of an IPv6 address none is. */
+function isDotted(address: string): boolean {
+  return (
+    address.charCodeAt(1) === DOT || address.charCodeAt(2) === DOT || address.charCodeAt(3) === DOT
+  );
+}
+
+const DOT = 0x2e;
 
 /** Bits of an address of this family: 32 or 128. */
 export function bitsOf(family: Family): number {
@@ -158,7 +167,7 @@ function ipv4Number(address: IpAddress): number {
   let part = 0;
   for (let i = 0; i < address.length; i++) {
     const character = address.charCodeAt(i);
-    if (character === 0x2e) {
+    if (character === DOT) {
       number = number * 256 + part;
       part = 0;
     } else part = part * 10 + character - 0x30;

@@ -4,7 +4,7 @@ import { formOfTunnel, translatedTunnels } from "./form.ts";
 import { marksOf } from "./full-tunnel.ts";
 import type { Gate } from "./gate.ts";
 import { gateOf } from "./gate-of.ts";
-import { assignIds, type Ids, peerKey } from "./ids.ts";
+import { assignIds, type Ids, keyOfPeer } from "./ids.ts";
 import { mobilityResources, writtenByHand } from "./mobility.ts";
 import {
   endpointResources,
@@ -41,11 +41,10 @@ export function desiredState(
   const contexts = configuration.tunnels.map((tunnel) =>
     contextOf(configuration, ids, tunnel, situation, { translated, marks }),
   );
+  const resources: Resource[] = [placeholderGuard(configuration.table)];
+  for (const context of contexts) addTunnelResources(resources, context, situation);
   return {
-    resources: [
-      placeholderGuard(configuration.table),
-      ...contexts.flatMap((context) => tunnelResources(context, situation)),
-    ],
+    resources,
     gate: gateOf(configuration, situation, contexts),
     sysctls: wantedSysctls(configuration.tunnels),
   };
@@ -77,10 +76,16 @@ export function contextOf(
   };
 }
 
-function tunnelResources(context: TunnelContext, situation: Situation): Resource[] {
+/** Into one list: a hub has hundreds of thousands. */
+function addTunnelResources(
+  resources: Resource[],
+  context: TunnelContext,
+  situation: Situation,
+): void {
   const { tunnel, underlay } = context;
   const guards = guardRoutes(context);
-  const resources: Resource[] = [...guards, ...addresses(context)];
+  for (const guard of guards) resources.push(guard);
+  resources.push(...addresses(context));
   if (formOfTunnel(tunnel) === "hub") {
     const standIn = standInOf(context, undefined);
     // The port to send to comes from the gate's map, by outer address; this one is never seen outside.
@@ -93,12 +98,11 @@ function tunnelResources(context: TunnelContext, situation: Situation): Resource
   }
   const connected = new Set([...connectedNetworks(tunnel), ...writtenByHand(tunnel)]);
   for (const peer of tunnel.peers) {
-    const known = situation.endpoints.get(peerKey(tunnel.name, peer.name));
+    const known = situation.endpoints.get(keyOfPeer(context.ids, peer));
     for (const resource of endpointResources(context, peer, known)) resources.push(resource);
     for (const route of peerRoutes(context, peer, connected)) resources.push(route);
   }
   for (const resource of mobilityResources(context, guards)) resources.push(resource);
-  return resources;
 }
 
 function underlayOf(situation: Situation, tunnel: TunnelConfig): Underlay {

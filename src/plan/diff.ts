@@ -43,17 +43,12 @@ export function diff(desired: Iterable<Resource>, observed: Iterable<Resource>):
 
 /** Steps in the order of {@link rank}, those of one rank as they come but for {@link inFreeingOrder}. */
 export function inOrder(steps: readonly Step[]): Step[] {
-  const byRank = new Map<number, Step[]>();
-  for (const step of steps) {
-    const of = rank(step);
-    const same = byRank.get(of);
-    if (same === undefined) byRank.set(of, [step]);
-    else same.push(step);
-  }
-  const ordered = [...byRank].sort(([a], [b]) => a - b);
-  return ordered.flatMap(([of, same]) =>
-    of === LINK_CHANGE && same.length > 1 ? inFreeingOrder(same) : same,
-  );
+  const byRank: Step[][] = Array.from({ length: RANKS }, () => []);
+  for (const step of steps) byRank[rank(step)]?.push(step);
+  const changes = byRank[LINK_CHANGE] ?? [];
+  if (changes.length > 1) byRank[LINK_CHANGE] = inFreeingOrder(changes);
+  const [first = [], ...others] = byRank.filter((same) => same.length > 0);
+  return first.concat(...others);
 }
 
 /**
@@ -88,6 +83,7 @@ function rank({ action, resource }: Step): number {
 }
 
 const LINK_CHANGE = 30;
+const RANKS = 91;
 
 function removal(previous: Resource): Step {
   return { action: "remove", resource: previous, previous };

@@ -43,7 +43,9 @@ export function marksOf(tunnels: readonly TunnelConfig[]): ReadonlyMap<string, n
 
 /** The peer that everything goes to. */
 export function isFull({ allowedIPs }: PeerConfig): boolean {
-  return allowedIPs?.some((prefix) => prefix.length === 0) ?? false;
+  // A loop: all peers of a hub are asked, more than once.
+  for (const { length } of allowedIPs ?? []) if (length === 0) return true;
+  return false;
 }
 
 export interface FullTunnelRoute {

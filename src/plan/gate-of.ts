@@ -15,7 +15,7 @@ import type {
   GateTunnel,
   LongerAuthentications,
 } from "./gate.ts";
-import { peerKey } from "./ids.ts";
+import { keyOfPeer } from "./ids.ts";
 import { gatePeer, localOf, mtuOf, plainGate, standInOf, type TunnelContext } from "./peer.ts";
 import type { KnownEndpoint, Situation } from "./situation.ts";
 
@@ -33,16 +33,11 @@ export function gateOf(
   situation: Situation,
   contexts: readonly TunnelContext[],
 ): Gate {
-  const waiting = configuration.tunnels
-    .flatMap(({ peers }) => peers)
-    .filter(({ role }) => role === "wait");
-  // Not Math.max(...): as many arguments as a hub may have peers overflow the stack.
-  const skew = waiting.reduce((most, { maxClockSkew }) => Math.max(most, maxClockSkew), 0) / 1000;
   return {
     table: configuration.table,
     counters: configuration.counters,
     queue: configuration.queue,
-    epochs: epochs(situation.now, skew),
+    epochs: epochs(situation.now, mostSkew(configuration) / 1000),
     tunnels: contexts
       .filter(({ tunnel }) => !isPlain(tunnel))
       .map((context) => gateTunnel(configuration, situation, context)),
@@ -58,6 +53,17 @@ export function gateOf(
       })),
     foreignIpip: situation.foreignIpip,
   };
+}
+
+/** Milliseconds. */
+function mostSkew({ tunnels }: Configuration): number {
+  let most = 0;
+  for (const { peers } of tunnels) {
+    for (const { role, maxClockSkew } of peers) {
+      if (role === "wait" && maxClockSkew > most) most = maxClockSkew;
+    }
+  }
+  return most;
 }
 
 /**
@@ -106,8 +112,8 @@ function gateTunnel(
 ): GateTunnel {
   const { tunnel } = context;
   const others = narrowerOfOthers(tunnel);
-  const knownOf = ({ name }: PeerConfig): KnownEndpoint | undefined =>
-    situation.endpoints.get(peerKey(tunnel.name, name));
+  const knownOf = (peer: PeerConfig): KnownEndpoint | undefined =>
+    situation.endpoints.get(keyOfPeer(context.ids, peer));
   const peers = tunnel.peers.map((peer) =>
     gatePeer(context, peer, knownOf(peer), others.get(peer)),
   );
@@ -124,7 +130,7 @@ function plainTunnel(
   const { tunnel } = context;
   if (!isPlain(tunnel)) return [];
   return tunnel.peers.map((peer) => {
-    const known = situation.endpoints.get(peerKey(tunnel.name, peer.name));
+    const known = situation.endpoints.get(keyOfPeer(context.ids, peer));
     return plainGate(context, peer, known, configuration.conntrack ?? "track");
   });
 }
@@ -143,16 +149,17 @@ export function authentications(tunnel: Pick<TunnelConfig, "peers">): Authentica
 }
 
 function heartbeats({ peers }: TunnelConfig): GateHeartbeat[] {
-  return peers.flatMap(({ proof }) =>
-    proof.kind === "heartbeat" ? [{ port: proof.port, secret: proof.secret }] : [],
-  );
+  const found: GateHeartbeat[] = [];
+  for (const { proof } of peers) {
+    if (proof.kind === "heartbeat") found.push({ port: proof.port, secret: proof.secret });
+  }
+  return found;
 }
 
 function heartbeatPorts({ peers }: TunnelConfig): number[] {
-  const ports = peers.flatMap(({ identity }) =>
-    identity.kind === "heartbeat" ? [identity.port] : [],
-  );
-  return [...new Set(ports)];
+  const ports = new Set<number>();
+  for (const { identity } of peers) if (identity.kind === "heartbeat") ports.add(identity.port);
+  return [...ports];
 }
 
 function longer({ peers }: TunnelConfig): LongerAuthentications | undefined {

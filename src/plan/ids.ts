@@ -14,10 +14,15 @@ const FIRST = 1;
 const LAST = 0x0fff_fffd;
 
 export interface Ids {
-  /** By `tunnel` and `tunnel/peer`. */
-  readonly byKey: ReadonlyMap<string, number>;
-  /** The same again: a plan asks for each peer several times, and must not make its key for that. */
-  readonly byPeer: ReadonlyMap<PeerConfig, number>;
+  /** By name. */
+  readonly byTunnel: ReadonlyMap<string, number>;
+  readonly byPeer: ReadonlyMap<PeerConfig, PeerId>;
+}
+
+export interface PeerId {
+  readonly id: number;
+  /** Its {@link peerKey}: a plan asks for it several times, and must not make it each time. */
+  readonly key: string;
 }
 
 /** `tunnel` or `tunnel/peer`, the key of {@link assignIds}' answer and of all that we know of a peer. */
@@ -26,37 +31,52 @@ export function peerKey(tunnel: string, peer: string): string {
 }
 
 export function assignIds(configuration: Configuration): Ids {
-  const byKey = new Map<string, number>();
-  const byPeer = new Map<PeerConfig, number>();
+  const byTunnel = new Map<string, number>();
+  const byPeer = new Map<PeerConfig, PeerId>();
   const taken = new Set<number>();
-  const give = (key: string, proof = ""): number => {
-    let id = FIRST + (hash(`${configuration.table} ${key}${proof}`) % (LAST - FIRST));
+  const start = hash(`${configuration.table} `);
+  const give = (hashed: number): number => {
+    let id = FIRST + (hashed % (LAST - FIRST));
     while (taken.has(id)) id = id >= LAST ? FIRST : id + 1;
     taken.add(id);
-    byKey.set(key, id);
     return id;
   };
   for (const tunnel of configuration.tunnels) {
-    give(tunnel.name);
+    byTunnel.set(tunnel.name, give(hash(tunnel.name, start)));
     for (const peer of tunnel.peers) {
       const { name, proof } = peer;
+      const key = peerKey(tunnel.name, name);
+      const hashed = hash(key, start);
       // Another key is another peer: what the old one had is not taken over. (Secrets stay out of it.)
-      const key = proof.kind === "key" ? ` ${Buffer.from(proof.publicKey).toString("hex")}` : "";
-      byPeer.set(peer, give(peerKey(tunnel.name, name), key));
+      const id =
+        proof.kind === "key"
+          ? give(hash(` ${Buffer.from(proof.publicKey).toString("hex")}`, hashed))
+          : give(hashed);
+      byPeer.set(peer, { id, key });
     }
   }
-  return { byKey, byPeer };
+  return { byTunnel, byPeer };
 }
 
 export function idOfPeer(ids: Ids, peer: PeerConfig): number {
+  return peerIdOf(ids, peer).id;
+}
+
+/** Its {@link peerKey}. */
+export function keyOfPeer(ids: Ids, peer: PeerConfig): string {
+  return peerIdOf(ids, peer).key;
+}
+
+function peerIdOf(ids: Ids, peer: PeerConfig): PeerId {
   const id = ids.byPeer.get(peer);
   if (id === undefined) throw new RangeError(`"${peer.name}" has no id`);
   return id;
 }
 
-export function idOf(ids: Ids, key: string): number {
-  const id = ids.byKey.get(key);
-  if (id === undefined) throw new RangeError(`"${key}" has no id: it is not in the configuration`);
+export function idOf(ids: Ids, tunnel: string): number {
+  const id = ids.byTunnel.get(tunnel);
+  if (id === undefined)
+    throw new RangeError(`"${tunnel}" has no id: it is not in the configuration`);
   return id;
 }
 
@@ -79,11 +99,15 @@ export function isNexthopId(id: number): boolean {
   return id >>> 28 === 0xf;
 }
 
-/** FNV-1a, 32 bits: spreads names; nothing depends on its secrecy. */
-export function hash(text: string): number {
-  let value = 0x811c_9dc5;
+/**
+ * FNV-1a, 32 bits: spreads names; nothing depends on its secrecy.
+ *
+ * @param start The hash of what stands before.
+ */
+export function hash(text: string, start = 0x811c_9dc5): number {
+  let value = start;
   for (let i = 0; i < text.length; i++) {
-    value = Math.imul(value ^ text.charCodeAt(i), 0x0100_0193) >>> 0;
+    value = Math.imul(value ^ text.charCodeAt(i), 0x0100_0193);
   }
-  return value;
+  return value >>> 0;
 }

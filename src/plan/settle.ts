@@ -7,8 +7,11 @@ import type { Resource } from "./resources.ts";
  * meanwhile (the kernel takes them with the link and refuses new ones, ENETDOWN); the unreachable routes
  * behind them hold.
  */
-export function leaveDown(desired: readonly Resource[], down: ReadonlySet<string>): Resource[] {
-  if (down.size === 0) return [...desired];
+export function leaveDown(
+  desired: readonly Resource[],
+  down: ReadonlySet<string>,
+): readonly Resource[] {
+  if (down.size === 0) return desired;
   const without = new Set<number>();
   for (const { object, spec } of desired) {
     if (object === "nexthop" && spec.to.kind === "gateway" && down.has(spec.to.device))
@@ -43,11 +46,9 @@ export function withoutWaiting(
   desired: readonly Resource[],
   outside: { readonly links: readonly Link[]; readonly proxies: readonly ProxyNeighbour[] },
 ): Resource[] {
-  const own = new Set(
-    desired.flatMap(({ object, spec }) => (object === "link" ? [spec.name] : [])),
-  );
-  const up = new Set(outside.links.filter((link) => link.up).map(({ name }) => name));
-  const ready = (device: string): boolean => device === "lo" || own.has(device) || up.has(device);
+  const there = new Set(outside.links.filter((link) => link.up).map(({ name }) => name)).add("lo");
+  for (const { object, spec } of desired) if (object === "link") there.add(spec.name);
+  const ready = (device: string): boolean => there.has(device);
   return desired.filter(({ object, spec }) => {
     if (object === "route") return spec.device === undefined || ready(spec.device);
     if (object !== "neighbour") return true;

@@ -4,7 +4,7 @@
  */
 import type { Configuration, PeerConfig, TunnelConfig } from "../config/model.ts";
 import type { Endpoint, IpAddress } from "../net/address.ts";
-import { peerKey } from "../plan/ids.ts";
+import { assignIds, keyOfPeer, peerKey } from "../plan/ids.ts";
 import { ALONE, claimOf, Places, type Standing } from "../plan/places.ts";
 import type { ForeignIpip, KnownEndpoint } from "../plan/situation.ts";
 import type { ReplayMark } from "../wire/replay.ts";
@@ -51,11 +51,9 @@ export class Peers {
   readonly #byKey = new Map<string, Peer>();
   readonly #places = new Places();
 
-  constructor(configuration: Configuration) {
+  constructor(configuration: Configuration, ids = assignIds(configuration)) {
     for (const tunnel of configuration.tunnels) {
-      for (const config of tunnel.peers) {
-        this.#add(tunnel, config);
-      }
+      for (const config of tunnel.peers) this.#add(tunnel, config, keyOfPeer(ids, config));
     }
   }
 
@@ -74,12 +72,11 @@ export class Peers {
     for (const config of next.peers) {
       const there = this.#byKey.get(peerKey(next.name, config.name));
       if (there !== undefined) there.tunnel = next;
-      else this.#add(next, config);
+      else this.#add(next, config, peerKey(next.name, config.name));
     }
   }
 
-  #add(tunnel: TunnelConfig, config: PeerConfig): void {
-    const key = peerKey(tunnel.name, config.name);
+  #add(tunnel: TunnelConfig, config: PeerConfig, key: string): void {
     this.#byKey.set(key, {
       key,
       tunnel,

@@ -8,6 +8,7 @@ import type {
 } from "../../src/config/model.ts";
 import { Secret } from "../../src/config/secret.ts";
 import { type Endpoint, ipAddress, type Prefix, parsePrefix } from "../../src/net/address.ts";
+import { assignIds } from "../../src/plan/ids.ts";
 import type { KnownEndpoint, Situation, Underlay } from "../../src/plan/situation.ts";
 
 export function prefix(text: string): Prefix {
@@ -155,4 +156,10 @@ export function situation(
     now: 1_800_000_000,
     ...over,
   };
+}
+
+/** The id of `tunnel/peer`. */
+export function idAt(config: Configuration, key: string): number {
+  for (const one of assignIds(config).byPeer.values()) if (one.key === key) return one.id;
+  throw new RangeError(`"${key}" is not in the configuration`);
 }

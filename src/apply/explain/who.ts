@@ -45,13 +45,13 @@ export class Who {
 
   /** The peer whose gate chain or nexthop has this id. */
   byId(id: number): string | undefined {
-    for (const [peer, of] of this.#scene.ids.byPeer) if (of === id) return peer.name;
+    for (const [peer, of] of this.#scene.ids.byPeer) if (of.id === id) return peer.name;
     return undefined;
   }
 
   /** The same by its nexthop's number. */
   byNexthop(id: number): string | undefined {
-    for (const [peer, of] of this.#scene.ids.byPeer) if (nexthopId(of) === id) return peer.name;
+    for (const [peer, of] of this.#scene.ids.byPeer) if (nexthopId(of.id) === id) return peer.name;
     return undefined;
   }
 

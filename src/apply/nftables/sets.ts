@@ -131,7 +131,7 @@ export interface Needs {
 const MOST_HOST_COMPARES = 6;
 
 export function surroundsMany({ others }: GatePeer): boolean {
-  return others.filter(isHost).length > MOST_HOST_COMPARES;
+  return others.length > MOST_HOST_COMPARES && others.filter(isHost).length > MOST_HOST_COMPARES;
 }
 
 /** Every single inner address of the tunnel's peers. */
@@ -141,15 +141,30 @@ export function hostsOf({ peers }: GateTunnel): IpAddress[] {
 }
 
 export function needsOf(gate: Pick<Gate, "foreignIpip">, tunnel: GateTunnel): Needs {
+  const { exact, nodes, prefixes } = count(tunnel);
   return {
-    exact: tunnel.peers.some(isExact),
-    nodes: tunnel.peers.some(({ anyPort }) => anyPort),
-    prefixes: tunnel.peers.some((peer) => !peer.anyPort && !isExact(peer)),
+    exact: exact > 0,
+    nodes: nodes > 0,
+    prefixes: prefixes > 0,
     authentications: listens(tunnel),
     hub: tunnel.form === "hub",
     hosts: tunnel.peers.some(surroundsMany),
     guard: isGuarded(gate, tunnel),
   };
+}
+
+/** Peers of each kind, in one go: a hub has very many. */
+function count({ peers }: GateTunnel) {
+  const counted = { exact: 0, addresses: 0, nodes: 0, prefixes: 0, timeouts: false };
+  for (const peer of peers) {
+    if (peer.lifetime > 0) counted.timeouts = true;
+    if (peer.anyPort) counted.nodes++;
+    else if (isExact(peer)) {
+      counted.exact++;
+      counted.addresses += peer.inner.length;
+    } else counted.prefixes++;
+  }
+  return counted;
 }
 
 /** Something may have to be looked at. */
@@ -186,9 +201,7 @@ export function setExpressions({ counters, queue }: Gate): SetExpressions {
 export function tunnelSets(tunnel: GateTunnel, needs: Needs, shared: SetExpressions): NftSet[] {
   const { name, peers, grows } = tunnel;
   const sized = (size: number) => (grows ? {} : { size });
-  const timeouts = peers.some(({ lifetime }) => lifetime > 0);
-  const exact = peers.filter(isExact);
-  const addresses = exact.reduce((total, { inner }) => total + inner.length, 0);
+  const { addresses, nodes, prefixes, timeouts } = count(tunnel);
   const each = { ...sized(peers.length), timeouts };
   const sets: NftSet[] = [];
   if (needs.exact) {
@@ -200,7 +213,7 @@ export function tunnelSets(tunnel: GateTunnel, needs: Needs, shared: SetExpressi
   }
   if (needs.prefixes) {
     const options = {
-      ...sized(peers.length - exact.length),
+      ...sized(nodes + prefixes),
       ...{ timeouts, expressions: shared.counters },
     };
     sets.push(verdictsBy(peersMap(name), BY_SENDER, options));

@@ -9,8 +9,15 @@ import type { Nodes, TunnelConfig } from "../../../src/config/model.ts";
 import { ipAddress } from "../../../src/net/address.ts";
 import { type Desired, desiredState } from "../../../src/plan/desired.ts";
 import { withNodes } from "../../../src/plan/directory.ts";
-import { assignIds, idOf, nexthopId } from "../../../src/plan/ids.ts";
-import { configuration, inner, known, situation, tunnel } from "../../support/configuration.ts";
+import { nexthopId } from "../../../src/plan/ids.ts";
+import {
+  configuration,
+  idAt,
+  inner,
+  known,
+  situation,
+  tunnel,
+} from "../../support/configuration.ts";
 
 const directory = { from: { kind: "file", path: "/hosts.json" }, interval: 300_000 } as const;
 const fleet = tunnel("fleet", [], { directory, addresses: [inner("192.168.100.1/24")] });
@@ -48,7 +55,7 @@ function observed({ resources, gate }: Desired): Observation {
 
 const all = crowd(10_000);
 const { one, config, state } = desired(all);
-const id = nexthopId(idOf(assignIds(config), "fleet/10.7.1.1"));
+const id = nexthopId(idAt(config, "fleet/10.7.1.1"));
 
 function changes(of: ReadonlyMap<string, string>): readonly string[] {
   const next = desired(of, one);

@@ -11,7 +11,7 @@ import { attr, string, table } from "../../../src/netlink/attributes.ts";
 import { Netlink } from "../../../src/netlink/connection.ts";
 import { NLM_F_ACK, NLM_F_DUMP } from "../../../src/netlink/constants.ts";
 import type { Message } from "../../../src/netlink/request.ts";
-import { assignIds, idOf, nexthopId } from "../../../src/plan/ids.ts";
+import { assignIds, idOfPeer, nexthopId } from "../../../src/plan/ids.ts";
 import {
   configuration,
   known,
@@ -107,7 +107,7 @@ async function roamBeside(count: number): Promise<Counted> {
   const sent = all.flatMap(({ received }) => received.flat());
   const nexthops = sent.filter(({ type }) => type === 104);
   for (const { payload } of nexthops) {
-    assert.ok(payload.includes(u32(nexthopId(idOf(ids, "hub0/p0")))), "the peer's own");
+    assert.ok(payload.includes(u32(nexthopId(idOfPeer(ids, one)))), "the peer's own");
   }
   return {
     messages: sent.map(({ type }) => type.toString()),

@@ -12,6 +12,7 @@ import type { KnownEndpoint, Situation } from "../../../src/plan/situation.ts";
 import {
   configuration,
   dialled,
+  idAt,
   inner,
   known,
   listen,
@@ -73,7 +74,7 @@ test("direct, nobody proven: the device points to the placeholder, the listener 
   const [link] = of("link");
   assert.ok(link !== undefined);
   assert.equal(link.ipip.local, "203.0.113.1");
-  assert.equal(link.ipip.remote, placeholder(idOf(assignIds(config), "t/p")));
+  assert.equal(link.ipip.remote, placeholder(idAt(config, "t/p")));
   assert.match(link.alias, /^ipipoud ipipou\/t #[0-9a-f]+$/);
   assert.equal(link.mtu, 1472);
   assert.equal(link.up, true);
@@ -132,7 +133,7 @@ const translated = (text: string): KnownEndpoint => ({ ...known(text), translate
 
 test("a hub's translated peer: its next hop is its id, and a route leads there", () => {
   const config = two();
-  const id = idOf(assignIds(config), "t/q");
+  const id = idAt(config, "t/q");
   const ends = { "t/p": known("198.51.100.3:1"), "t/q": translated("198.51.100.3:2") };
   const { of, all } = resources(config, ends);
   assert.deepEqual(
@@ -182,7 +183,6 @@ test("a hub at an address that another hub has is translated, proven or not, its
 
 test("hub: one device to anywhere, an open listener, a nexthop for each peer", () => {
   const config = two();
-  const ids = assignIds(config);
   const { of } = resources(config, { "t/q": known("198.51.100.3:40002") });
   assert.equal(of("link").length, 1);
   assert.equal(of("link")[0]?.ipip.remote, undefined);
@@ -190,9 +190,9 @@ test("hub: one device to anywhere, an open listener, a nexthop for each peer", (
   assert.deepEqual(
     of("nexthop").map(({ id, to }) => [id, to]),
     [
-      [nexthopId(idOf(ids, "t/p")), { kind: "blackhole" }],
+      [nexthopId(idAt(config, "t/p")), { kind: "blackhole" }],
       [
-        nexthopId(idOf(ids, "t/q")),
+        nexthopId(idAt(config, "t/q")),
         { kind: "gateway", gateway: "198.51.100.3", device: "t", onlink: true },
       ],
     ],

@@ -4,7 +4,9 @@ import { ipAddress } from "../../../src/net/address.ts";
 import {
   assignIds,
   hash,
+  type Ids,
   idOf,
+  idOfPeer,
   isPlaceholder,
   nexthopId,
   peerKey,
@@ -14,19 +16,29 @@ import { configuration, peer, tunnel } from "../../support/configuration.ts";
 
 const range = 0x0fff_fffd - 1;
 
+const allOf = ({ byTunnel, byPeer }: Ids): number[] => [
+  ...byTunnel.values(),
+  ...[...byPeer.values()].map(({ id }) => id),
+];
+
 test("ids are the same for the same configuration, and one for each tunnel and peer", () => {
   const build = () =>
     configuration([tunnel("a", [peer("x"), peer("y")]), tunnel("b", [peer("x")])]);
   const ids = assignIds(build());
   assert.deepEqual(assignIds(build()), ids);
-  assert.deepEqual([...ids.byKey.keys()].sort(), ["a", "a/x", "a/y", "b", "b/x"]);
-  assert.equal(new Set(ids.byKey.values()).size, ids.byKey.size);
+  assert.deepEqual([...ids.byTunnel.keys()], ["a", "b"]);
+  assert.deepEqual(
+    [...ids.byPeer.values()].map(({ key }) => key),
+    ["a/x", "a/y", "b/x"],
+  );
+  assert.equal(new Set(allOf(ids)).size, 5);
 });
 
 test("another peer changes nobody's id, as long as none collide", () => {
-  const before = assignIds(configuration([tunnel("a", [peer("x")])]));
-  const after = assignIds(configuration([tunnel("a", [peer("w"), peer("x")])]));
-  assert.equal(idOf(after, "a/x"), idOf(before, "a/x"));
+  const x = peer("x");
+  const before = assignIds(configuration([tunnel("a", [x])]));
+  const after = assignIds(configuration([tunnel("a", [peer("w"), x])]));
+  assert.equal(idOfPeer(after, x), idOfPeer(before, x));
 });
 
 test("names that collide get different ids", () => {
@@ -42,21 +54,15 @@ test("names that collide get different ids", () => {
     seen.set(id, name);
   }
   assert.ok(pair !== undefined);
-  const ids = assignIds(
-    configuration([
-      tunnel(
-        "t",
-        pair.map((name) => peer(name)),
-      ),
-    ]),
-  );
-  const [first, second] = pair.map((name) => idOf(ids, peerKey("t", name)));
+  const peers = pair.map((name) => peer(name));
+  const ids = assignIds(configuration([tunnel("t", peers)]));
+  const [first, second] = peers.map((one) => idOfPeer(ids, one));
   assert.equal(second, (first ?? 0) + 1);
 });
 
 test("100,000 peers have ids of their own, all inside 28 bits", () => {
   const peers = Array.from({ length: 100_000 }, (_, i) => peer(`laptop${i}`));
-  const ids = [...assignIds(configuration([tunnel("hub", peers)])).byKey.values()];
+  const ids = allOf(assignIds(configuration([tunnel("hub", peers)])));
   assert.equal(new Set(ids).size, 100_001);
   assert.ok(ids.every((id) => id >= 1 && id <= 0x0fff_fffd));
 });
@@ -78,15 +84,17 @@ test("a nexthop's id is unsigned and has the upper four bits set", () => {
 
 test("what is not in the configuration has no id", () => {
   const ids = assignIds(configuration([tunnel("a", [])]));
-  assert.throws(() => idOf(ids, "a/gone"), /"a\/gone" has no id/);
+  assert.throws(() => idOf(ids, "gone"), /"gone" has no id/);
+  assert.throws(() => idOfPeer(ids, peer("gone")), /"gone" has no id/);
 });
 
 test("another public key is another peer, and so is another daemon's", () => {
   const key = (byte: number) => ({ kind: "key", publicKey: Buffer.alloc(32, byte) }) as const;
-  const ids = (byte: number, table: string) =>
-    assignIds({ ...configuration([tunnel("t", [peer("x", { proof: key(byte) })])]), table });
-  const one = idOf(ids(1, "ipipou"), "t/x");
-  assert.equal(idOf(ids(1, "ipipou"), "t/x"), one);
-  assert.notEqual(idOf(ids(2, "ipipou"), "t/x"), one);
-  assert.notEqual(idOf(ids(1, "other"), "t/x"), one);
+  const id = (byte: number, table: string) => {
+    const x = peer("x", { proof: key(byte) });
+    return idOfPeer(assignIds({ ...configuration([tunnel("t", [x])]), table }), x);
+  };
+  assert.equal(id(1, "ipipou"), id(1, "ipipou"));
+  assert.notEqual(id(2, "ipipou"), id(1, "ipipou"));
+  assert.notEqual(id(1, "other"), id(1, "ipipou"));
 });

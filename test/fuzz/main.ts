@@ -1,5 +1,5 @@
 /**
- * Every decoder, one after the other, each with the sanitizer build of the addon:
+ * Whatever reads what others wrote, one after the other; what is native, with the sanitizer build of the addon:
  *
  *     npm run fuzz -- [--count 1000000] [--seed N] [TARGET…]
  */
@@ -8,8 +8,8 @@ import { argv, execPath, exit } from "node:process";
 import { parseArgs } from "node:util";
 
 /** The configuration's inputs are whole files, each through a whole load: fewer of them. */
-const targets: Readonly<Record<string, { readonly share: number }>> = {
-  queue: { share: 1 },
+const targets: Readonly<Record<string, { readonly share: number; readonly native?: true }>> = {
+  queue: { share: 1, native: true },
   netlink: { share: 1 },
   nftables: { share: 1 },
   authentication: { share: 1 },
@@ -33,7 +33,8 @@ for (const name of positionals.length > 0 ? positionals : Object.keys(targets)) 
   }
   const count = String(Math.ceil(Number(values.count) * target.share));
   const seed = values.seed === undefined ? [] : ["--seed", values.seed];
-  const command = ["native/sanitized.mjs", execPath, `dist/test/fuzz/${name}.js`];
+  const sanitized = target.native ? ["native/sanitized.mjs", execPath] : [];
+  const command = [...sanitized, `dist/test/fuzz/${name}.js`];
   const { status } = spawnSync(execPath, [...command, "--count", count, ...seed], {
     stdio: "inherit",
   });

@@ -88,7 +88,10 @@ function readFailure(error: unknown): ReadFailure {
   };
 }
 
-const denied = new Complaint("no permission to read it", "run as root, or let this user read it");
+const denied = new Complaint(
+  "no permission to read it",
+  "run as root, or let this user read it (a daemon of root reads only its own once it runs)",
+);
 
 const reasons: Readonly<Record<string, Complaint>> = {
   ENOENT: new Complaint("no such file", "create it, or correct the path"),

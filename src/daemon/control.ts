@@ -108,7 +108,7 @@ function serveClient(socket: Socket, clients: Clients, options: ControlOptions):
       // Called back once the bytes are with the kernel (or never will be): a slow reader gets one answer at a time.
       socket.write(`${JSON.stringify(response)}\n`, () => resolve());
     });
-  let following = false;
+  let following: ControlStream | undefined;
   const serve = async () => {
     for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
       const requests = lines.push(chunk as Buffer);
@@ -119,8 +119,7 @@ function serveClient(socket: Socket, clients: Clients, options: ControlOptions):
       for (const request of requests) {
         const stream = streamOf(request, options);
         if (stream !== undefined) {
-          following = clients.follow(socket);
-          if (following) follow(socket, stream);
+          if (clients.follow(socket)) following = stream;
           else await respond(tooMany(clients));
           return;
         }
@@ -138,7 +137,8 @@ function serveClient(socket: Socket, clients: Clients, options: ControlOptions):
   serve()
     // The stream's own errors (a reset) end up here: the client's business.
     .catch(() => {})
-    .finally(() => following || socket.end());
+    // Only now, as nothing flows while it is iterated: the end of who has said more would never be heard.
+    .finally(() => (following === undefined ? socket.end() : follow(socket, following)));
 }
 
 /** What takes long is told from what hangs: JSON allows for space before a value. */

@@ -129,6 +129,21 @@ test("clients are bounded in number and in idleness", async (t) => {
   await Promise.all(ends);
 });
 
+test("whoever says more behind a stream's request and hangs up makes room", {
+  timeout: 10_000,
+}, async (t) => {
+  const path = join(folder(t), "control.sock");
+  let followers = 0;
+  const quiet = () => {
+    followers++;
+    return () => void followers--;
+  };
+  await serve(t, path, { streams: { quiet } });
+  const more = '{"command":"quiet"}\n'.repeat(20_000);
+  assert.equal(await raw(path, more), '{"ok":true,"result":null}\n');
+  while (followers > 0) await new Promise((go) => setTimeout(go, 5));
+});
+
 test("those that follow leave room for those that ask, and say so", async (t) => {
   const path = join(folder(t), "control.sock");
   const release: (() => void)[] = [];

@@ -30,7 +30,7 @@ describe("replay", () => {
     readonly payload: Buffer;
     readonly from: From;
   }
-  /** All of it, but for what `window` may still take: what never came as far as being taken. */
+  /** All of it that was taken once. */
   const captured: Packet[] = [];
   let topology: Topology;
   let injector: Injector;
@@ -78,7 +78,7 @@ describe("replay", () => {
     const fresh = packets.filter(
       (packet) => !captured.some(({ payload }) => payload === packet.payload),
     );
-    captured.push(...fresh.filter(({ one }) => all || one === strict));
+    if (all) captured.push(...fresh);
     return count;
   }
 
@@ -129,7 +129,8 @@ describe("replay", () => {
   it("clocks that jump, here or there, lock nobody out for good", async () => {
     assert.equal(await taken([signed(strict, 10 * 365 * 86_400)]), 0, "theirs, by ten years");
     assert.equal(await taken([signed(strict, 6), signed(window, 6)]), 2);
-    for (const jump of [3600, -3600]) {
+    // Further than is allowed, and not so far that the gate drops most of it unseen (steps of 18 hours).
+    for (const jump of [400, -400]) {
       await clock.set(jump);
       assert.equal(await taken([signed(strict, 7), signed(window, 7)]), 0, `ours, by ${jump} s`);
       await changesNothing();

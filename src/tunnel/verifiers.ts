@@ -23,6 +23,8 @@ const BURST = 4;
 const USUAL = 0.1;
 /** How much one measurement counts. */
 const WEIGHT = 1 / 16;
+/** Times what is known, that one measurement may say: the first compiles what it runs. */
+const UNUSUAL = 8;
 /** Packets a second of which it is said why they are refused. */
 const EXPLAINED = 2;
 /** Endpoints that are remembered; with as many a second as the kernel lets through, for some seconds. */
@@ -91,7 +93,8 @@ export class Verifiers {
     try {
       return verify();
     } finally {
-      this.#cost += WEIGHT * (this.#cpu() - before - this.#cost);
+      const took = Math.min(this.#cpu() - before, UNUSUAL * this.#cost);
+      this.#cost += WEIGHT * (took - this.#cost);
     }
   }
 }

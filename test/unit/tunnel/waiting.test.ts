@@ -28,12 +28,17 @@ function packet(to = here, from = there, signer = seed, now = NOW): Buffer {
 /**
  * @param heard There is a dialled peer at `there`, which says this of each packet.
  * @param cost Milliseconds of a verification.
+ * @param first Milliseconds that the first takes longer.
  * @param only The one public key for which it is worth the time.
  */
 function waiting(
   count = 1,
   heard?: { says: string | undefined },
-  { cost = 0, only }: { readonly cost?: number; readonly only?: Uint8Array } = {},
+  {
+    cost = 0,
+    first = 0,
+    only,
+  }: { readonly cost?: number; readonly first?: number; readonly only?: Uint8Array } = {},
 ) {
   const key = (i: number) => signatures.publicKey(Buffer.alloc(32, i + 1));
   const configs = Array.from({ length: count }, (_, i) =>
@@ -63,7 +68,7 @@ function waiting(
         ]),
       tunnels: parts.tunnels,
       emit: parts.emit,
-      cpu: () => verified * cost,
+      cpu: () => (verified === 0 ? 0 : first) + verified * cost,
       dialledAt: (_local, endpoint) =>
         heard === undefined || !sameEndpoint(endpoint, there)
           ? undefined
@@ -234,6 +239,13 @@ test("where a verification takes long, fewer are made", () => {
   const [usual, slow] = [rounds(0.1), rounds(5)];
   assert.ok(usual > 3000 && usual < 4600, `${usual}`);
   assert.ok(slow * 5 < 0.12 * 5000, `${slow * 5} ms of CPU in 5 s`);
+});
+
+test("a first verification that takes seconds keeps the next out no more than others", () => {
+  const { receiver } = waiting(2, undefined, { cost: 0.1, first: 3000 });
+  receiver.receive(packet(), NOW);
+  receiver.receive(packet(here, at("198.51.100.7:1"), Buffer.alloc(32, 2)), NOW);
+  assert.equal(receiver.accepted, 2);
 });
 
 test("nor does junk from some that come back ten times a second", () => {

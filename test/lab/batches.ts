@@ -4,11 +4,12 @@
  *
  *     node dist/test/lab/batches.js RESULTS FILE…
  *
- * Small files share a node, because every start of one costs more than a second there; end-to-end files
- * have one each, so that a hang ends one file. What takes modules away from everyone comes last. Each batch
- * writes RESULTS/counts-N.
+ * Several share a node, because every start of one costs more than two seconds there, modules included; where one
+ * of them fails or hangs, each is tried once more by itself. What takes modules away from everyone comes last and
+ * alone. Each node writes RESULTS/counts-N.
  */
 import { spawnSync } from "node:child_process";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { argv, execPath, exit } from "node:process";
 import { projectRoot } from "./paths.ts";
@@ -19,24 +20,31 @@ const [results = ".", ...files] = argv.slice(2);
 const small = files.filter((file) => !file.includes("/e2e/"));
 const large = files.filter((file) => file.includes("/e2e/") && !TAKES_MODULES.test(file));
 const last = files.filter((file) => TAKES_MODULES.test(file));
-const batches = [small, ...[...large, ...last].map((file) => [file])];
+/** End-to-end files of one node: what is left of a hung one is not much. */
+const TOGETHER = 4;
+
+const batches: string[][] = [small];
+for (let first = 0; first < large.length; first += TOGETHER)
+  batches.push(large.slice(first, first + TOGETHER));
+for (const file of last) batches.push([file]);
 
 let worst = 0;
 for (const [number, batch] of batches.filter(({ length }) => length > 0).entries()) {
-  let status = run(number, batch);
+  let status = run(`${number}`, batch);
   if (status !== 0) {
     // An emulated processor stands still for a second now and then. What fails twice is no accident; what
     // passes then is named, so that it can be mended.
-    process.stdout.write("-- failed; once more, from the start\n");
-    status = run(number, batch);
+    process.stdout.write("-- failed; once more, each by itself\n");
+    rmSync(join(results, `counts-${number}`), { force: true });
+    status = Math.max(...batch.map((file, i) => run(`${number}-${i}`, [file])));
     if (status === 0) process.stdout.write(`-- UNSTEADY: passed at the second try: ${batch}\n`);
   }
   worst = Math.max(worst, status);
 }
 exit(worst);
 
-/** Writes the counts of this try in place of an earlier one's. */
-function run(number: number, batch: readonly string[]): number {
+/** What it counted is what this try came to. */
+function run(number: string, batch: readonly string[]): number {
   const counts = join(results, `counts-${number}`);
   const since = Date.now();
   const { status } = spawnSync(execPath, [...reporters(counts), "dist/test/lab/all.js", ...batch], {

@@ -16,6 +16,7 @@ import { parseArgs } from "node:util";
 import { type Counts, readCounts, sum } from "./counts.ts";
 import { prepareDelivery } from "./delivery.ts";
 import { defaultKernels, prepare, runInLab } from "./lab.ts";
+import { shareOut } from "./once.ts";
 import { projectRoot } from "./paths.ts";
 
 /** Seconds for all the tests of one kernel. */
@@ -134,15 +135,9 @@ function write(text: string): void {
   process.stdout.write(text);
 }
 
-/** These are about what is around the kernel: where there are several, each of them has its share. */
-const ONCE = /\/e2e\/(container|metrics|readme|service|store)\./;
-
 function shareOf(kernel: string, kernels: readonly string[], files: readonly string[]): string[] {
-  const once = files.filter((file) => ONCE.test(file));
-  return files.filter((file) => {
-    const turn = once.indexOf(file);
-    return turn < 0 || kernels[turn % kernels.length] === kernel;
-  });
+  const owners = shareOut(files, kernels);
+  return files.filter((file) => (owners.get(file) ?? kernel) === kernel);
 }
 
 async function kernelTests(

@@ -5,10 +5,17 @@ import { formatEndpoint, formatPrefix } from "../../net/address.ts";
 import { EVERYBODY } from "../nftables/names.ts";
 import type { Gated } from "./gate.ts";
 import { isClock, isLimit } from "./gate-steps.ts";
-import type { Incoming } from "./incoming.ts";
-import type { Scene, Verdict } from "./model.ts";
+import type { Incoming, Scene, Verdict } from "./model.ts";
 import type { Who } from "./who.ts";
-import { DIALLING, dropped, PROVE } from "./words.ts";
+import {
+  changedByOthers,
+  dropped,
+  lasting,
+  noProof,
+  notReached,
+  PROVE,
+  type Reason,
+} from "./words.ts";
 
 export function closedTo(scene: Scene, who: Who, incoming: Incoming, gated: Gated): Verdict {
   switch (gated.fate) {
@@ -17,11 +24,7 @@ export function closedTo(scene: Scene, who: Who, incoming: Incoming, gated: Gate
     case "drop":
       return dropped(...reason(scene, who, incoming, gated.chain ?? ""));
     default:
-      return {
-        outcome: "unknown",
-        verdict: `unknown: chain ${gated.chain} was changed by somebody else`,
-        mend: "reload or restart ipipoud: it puts its own rules back",
-      };
+      return changedByOthers(gated.chain);
   }
 }
 
@@ -34,8 +37,6 @@ function queued({ queues }: Scene, { packet }: Incoming, number: number): Verdic
   const mend = packet === "proof" ? "`ipipoud events` tells what it says" : null;
   return { outcome: "queued", verdict: `queued: the daemon is asked ${asked}`, mend };
 }
-
-type Reason = readonly [why: string, mend: string | null];
 
 function reason(scene: Scene, who: Who, incoming: Incoming, chain: string): Reason {
   const { packet, from } = incoming;
@@ -84,11 +85,10 @@ function ofData(who: Who, { tunnel, from, source, anyPort }: Incoming): Reason {
   }
   const standing = who.of(tunnel, peer);
   if (standing === undefined && peer.role !== "wait") {
-    return [`${peer.name} is not reached yet`, DIALLING];
+    return notReached(peer);
   }
   if (standing === undefined) {
-    const lasts = peer.authLifetime > 0 ? ` (one lasts ${peer.authLifetime / 1000} s)` : "";
-    return [`${peer.name} has no proof now${lasts}`, PROVE];
+    return [`${noProof(peer)}${lasting(peer)}`, PROVE];
   }
   if (peer.role !== "wait") {
     const where = formatEndpoint(standing.endpoint);

@@ -6,11 +6,11 @@ import type { PeerConfig, TunnelConfig } from "../../config/model.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { isPlain } from "../../plan/form.ts";
 import { authentications } from "../../plan/gate-of.ts";
-import { type Incoming, proofLength, walkIn } from "./incoming.ts";
-import type { Explained, Explanation, Scene, Walk } from "./model.ts";
+import { proofLength, walkIn } from "./incoming.ts";
+import type { Explained, Explanation, Incoming, Scene, Walk } from "./model.ts";
 import { walkOut } from "./outgoing.ts";
 import { innerAddressOf, sendsFrom, Who } from "./who.ts";
-import { dropped, PROVE } from "./words.ts";
+import { dropped, lasting, noProof, PROVE } from "./words.ts";
 
 export interface Wanted {
   readonly address: IpAddress;
@@ -58,12 +58,11 @@ function* fromInner(
       ...{ packet: "data", tunnel, peer, from, anyPort: false, source },
     });
   }
-  const lasts = peer.authLifetime > 0 ? ` (one lasts ${peer.authLifetime / 1000} s)` : "";
   return {
     ...{ direction: "in", packet: "data", tunnel: tunnel.name, peer: peer.name },
     ...{ from: null, to: null, source, destination: tunnel.addresses[0]?.local ?? null },
     steps: [{ step: "gate", what: `no set of the gate has an endpoint of ${peer.name}` }],
-    ...dropped(`${peer.name} has no proof now${lasts}, so nothing is let in from it`, PROVE),
+    ...dropped(`${noProof(peer)}${lasting(peer)}, so nothing is let in from it`, PROVE),
   };
 }
 

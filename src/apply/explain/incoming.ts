@@ -8,22 +8,10 @@ import type { RouteAnswer } from "../route-lookup.ts";
 import { closedTo } from "./closed.ts";
 import { throughGate } from "./gate.ts";
 import { deviceFor, listenerFor } from "./listening.ts";
-import type { Explained, ExplainStep, PacketKind, Scene, Verdict, Walk } from "./model.ts";
+import type { Explained, ExplainStep, Incoming, Scene, Verdict, Walk } from "./model.ts";
 import { barePacket, endsOf, innerPacket, proofPayload, udpPacket } from "./packet.ts";
 import type { Who } from "./who.ts";
 import { describeIpip, describeRoute, dropped } from "./words.ts";
-
-export interface Incoming {
-  readonly packet: PacketKind;
-  readonly tunnel: TunnelConfig;
-  /** Who is meant to have sent it; undefined: nobody that is known. */
-  readonly peer: PeerConfig | undefined;
-  readonly from: Endpoint;
-  /** The port of `from` is one of many. */
-  readonly anyPort: boolean;
-  /** Inner source, of what has one. */
-  readonly source: IpAddress | undefined;
-}
 
 export function* walkIn(scene: Scene, who: Who, incoming: Incoming): Walk<Explained> {
   const { tunnel, peer, packet, from, source, anyPort } = incoming;

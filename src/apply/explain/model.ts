@@ -2,9 +2,9 @@
  * What `explain` looks at and what it says. The walkers are generators: they read nothing themselves, but
  * ask for a route where they need one, and whoever drives them asks the kernel (or, in a test, a table).
  */
-import type { Configuration } from "../../config/model.ts";
+import type { Configuration, PeerConfig, TunnelConfig } from "../../config/model.ts";
 import type { QueueState } from "../../kernel/nfqueue-state.ts";
-import type { IpAddress } from "../../net/address.ts";
+import type { Endpoint, IpAddress } from "../../net/address.ts";
 import type { Ids } from "../../plan/ids.ts";
 import type { ObservedLimits } from "../nftables/observe.ts";
 import type { Observation } from "../observation.ts";
@@ -100,4 +100,17 @@ export interface Explanation {
   readonly packets: readonly Explained[];
   /** Tunnels of which nothing is said because there are so many. */
   readonly omitted: number;
+}
+
+/** A packet that comes in, and what is known of it. */
+export interface Incoming {
+  readonly packet: PacketKind;
+  readonly tunnel: TunnelConfig;
+  /** Who is meant to have sent it; undefined: nobody that is known. */
+  readonly peer: PeerConfig | undefined;
+  readonly from: Endpoint;
+  /** The port of `from` is one of many. */
+  readonly anyPort: boolean;
+  /** Inner source, of what has one. */
+  readonly source: IpAddress | undefined;
 }

@@ -8,7 +8,15 @@ import { throughGate } from "./gate.ts";
 import type { Explained, ExplainStep, RouteQuestion, Scene, Verdict, Walk } from "./model.ts";
 import { barePacket, endsOf, innerPacket, udpPacket } from "./packet.ts";
 import type { Who } from "./who.ts";
-import { DIALLING, describeIpip, describeRoute, dropped, PROVE } from "./words.ts";
+import {
+  changedByOthers,
+  describeIpip,
+  describeRoute,
+  dropped,
+  noProof,
+  notReached,
+  PROVE,
+} from "./words.ts";
 
 export interface Outgoing {
   readonly destination: IpAddress;
@@ -161,9 +169,7 @@ function* encapsulated(
       : udpPacket(from, to, inner, link.name);
   const gated = throughGate(scene, who, "out", packet, steps);
   if (gated.fate === undefined) {
-    const verdict = `unknown: chain ${gated.chain} was changed by somebody else`;
-    const mend = "reload or restart ipipoud: it puts its own rules back";
-    return nowhere({ outcome: "unknown", verdict, mend });
+    return nowhere(changedByOthers(gated.chain));
   }
   if (gated.fate === "drop") {
     if (tunnel !== undefined && peer !== undefined) return nowhere(absent(who, tunnel, peer));
@@ -230,9 +236,9 @@ function absent(who: Who, tunnel: TunnelConfig, peer: PeerConfig): Verdict {
     );
   }
   if (peer.role !== "wait") {
-    return dropped(`${peer.name} is not reached yet`, DIALLING);
+    return dropped(...notReached(peer));
   }
-  return dropped(`${peer.name} has no proof now`, PROVE);
+  return dropped(noProof(peer), PROVE);
 }
 
 function nowhere(verdict: Verdict): Found {

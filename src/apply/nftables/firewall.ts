@@ -2,7 +2,6 @@
  * What becomes of a packet in other people's chains, as far as it follows from what we know of the packet.
  * Pure. Three answers: nothing is said of a packet whose fate depends on what we don't know.
  */
-import { endianness } from "node:os";
 import {
   NFT_CT_STATE,
   NFT_META_IIF,
@@ -17,6 +16,7 @@ import type { CmpOperator } from "../../kernel/nftables/expressions/cmp.ts";
 import type { Lookup } from "../../kernel/nftables/expressions/lookup.ts";
 import type { PayloadLoad } from "../../kernel/nftables/expressions/payload.ts";
 import type { Chain, Rule } from "../../kernel/nftables/objects.ts";
+import { u32Bytes } from "../../kernel/rtnetlink.ts";
 import { addressBytes, type Endpoint, type IpAddress } from "../../net/address.ts";
 import { type FirewallSet, type FirewallTable, isOnTheWay } from "./foreign.ts";
 
@@ -220,7 +220,7 @@ function metaOf(key: number, { device, index }: Arriving): Buffer | undefined {
     case NFT_META_PROTOCOL:
       return Buffer.from(ETH_P_IP, "hex");
     case NFT_META_IIF:
-      return index === undefined ? undefined : inHostOrder(index);
+      return index === undefined ? undefined : u32Bytes(index);
     case NFT_META_IIFNAME: {
       if (device === undefined) return undefined;
       const name = Buffer.alloc(16);
@@ -233,14 +233,7 @@ function metaOf(key: number, { device, index }: Arriving): Buffer | undefined {
 }
 
 function stateOf({ state }: Arriving): Buffer {
-  return inHostOrder(STATES[state]);
-}
-
-function inHostOrder(number: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  if (endianness() === "LE") bytes.writeUInt32LE(number);
-  else bytes.writeUInt32BE(number);
-  return bytes;
+  return u32Bytes(STATES[state]);
 }
 
 /** Offsets in the IPv4 and UDP headers: RFC 791, RFC 768. */

@@ -72,7 +72,7 @@ describe("lifetime", () => {
         { interval: 2000, timeout: 60_000, what: "no more replies" },
       );
     };
-    for (const pinger of pingers) await silent(pinger);
+    await Promise.all(pingers.map(silent));
     for (const { client, serverInner } of sides) assert.ok(!(await client.reaches(serverInner, 1)));
     for (const pinger of pingers) await pinger.stop({ settle: false });
 

@@ -65,9 +65,9 @@ describe("nexthops", () => {
     for (const id of [10, 9]) await ns.route.request(deleteNexthop(id));
   });
 
-  test("10,000 in one go, and their replacement", async () => {
+  test("3,000 in one go, and their replacement", async () => {
     const address = (i: number): string => `203.0.${i >> 8}.${i & 255 || 1}`;
-    const many = Array.from({ length: 10_000 }, (_, i) => gateway(i + 1, address(i)));
+    const many = Array.from({ length: 3000 }, (_, i) => gateway(i + 1, address(i)));
     const made = await ns.route.requestAll(many.map((one) => newNexthop(one, devices)));
     assert.deepEqual(made.filter(Boolean), []);
     const replaced = await ns.route.requestAll(many.map((one) => replaceNexthop(one, devices)));

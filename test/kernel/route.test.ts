@@ -152,8 +152,8 @@ describe("routes", () => {
     await ns.route.request(deleteRoute(throughGateway, devices));
   });
 
-  test("10,000 in one go", async () => {
-    const many = Array.from({ length: 10_000 }, (_, i) =>
+  test("3,000 in one go", async () => {
+    const many = Array.from({ length: 3000 }, (_, i) =>
       route(`10.${100 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}/32`, { device: "d0" }),
     );
     const added = await ns.route.requestAll(many.map((one) => newRoute(one, devices)));

@@ -8,6 +8,7 @@
  */
 import { constants } from "node:os";
 import { FOU_CMD_DEL } from "../../../src/kernel/fou.ts";
+import { GENL_ID_CTRL } from "../../../src/kernel/genetlink.ts";
 import type {
   Addon,
   Burst,
@@ -159,13 +160,16 @@ class FakeSocket implements NetlinkSocket {
     const isDump =
       (message.flags & NLM_F_DUMP) === NLM_F_DUMP && isQuestion(this.#protocol, message);
     try {
-      if (fault?.kind === "refused" && !saysGone(this.#protocol, message, fault.errno)) {
+      if (fault?.kind === "refused" && !isTrue(this.#protocol, message, fault.errno)) {
         throw new Refusal(fault.errno);
       }
       const family =
         this.#protocol === NETLINK_NETFILTER
           ? this.#linux.tables
           : this.#linux.family(this.#protocol);
+      if (fault?.kind === "refused" && isUnloaded(this.#protocol, message, fault.errno)) {
+        this.#linux.generic.unload();
+      }
       const answers = isDump ? family.dump(message) : family.request(message);
       if (fault?.kind === "refused") throw new Refusal(fault.errno);
       if (fault?.kind === "lost") {
@@ -207,7 +211,17 @@ class FakeSocket implements NetlinkSocket {
   close(): void {}
 }
 
-/** Whoever is told so when removing something believes it: somebody else was faster. */
+/** Refusals that are believed, so here they are true. */
+function isTrue(protocol: number, message: Message, errno: number): boolean {
+  return saysGone(protocol, message, errno) || isUnloaded(protocol, message, errno);
+}
+
+/** The module is unloaded, with all listeners, and loaded again. */
+function isUnloaded(protocol: number, { type }: Message, errno: number): boolean {
+  return protocol === NETLINK_GENERIC && type === GENL_ID_CTRL && errno === constants.errno.ENOENT;
+}
+
+/** When removing something: somebody else was faster. */
 function saysGone(protocol: number, { type, payload }: Message, errno: number): boolean {
   const removes = protocol === NETLINK_ROUTE ? type % 4 === 1 : payload[0] === FOU_CMD_DEL;
   return removes && [constants.errno.ENOENT, constants.errno.ENODEV].includes(errno);

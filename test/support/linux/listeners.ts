@@ -16,12 +16,15 @@ const FAMILY = { name: "fou", id: 30, version: 1 };
 const { EADDRINUSE, EINVAL, ENOENT } = constants.errno;
 
 export class Listeners implements Family {
-  /** Whether the module is loaded. */
-  loaded = true;
   readonly #all = new Map<string, Buffer>();
 
   get state(): string[] {
     return [...this.#all.values()].map((payload) => `fou ${JSON.stringify(listenerIn(payload))}`);
+  }
+
+  /** And loaded again. */
+  unload(): void {
+    this.#all.clear();
   }
 
   dump(message: Message): Message[] {
@@ -31,7 +34,6 @@ export class Listeners implements Family {
 
   request(message: Message): Message[] {
     if (message.type === GENL_ID_CTRL) {
-      if (!this.loaded) throw new Refusal(ENOENT);
       const payload = genericPayload(CTRL_CMD_NEWFAMILY, 2, CONTROLLER, FAMILY);
       return [{ ...message, payload }];
     }
@@ -54,7 +56,7 @@ export class Listeners implements Family {
   }
 
   #demand({ type }: Message): void {
-    if (!this.loaded || type !== FAMILY.id) throw new Refusal(ENOENT);
+    if (type !== FAMILY.id) throw new Refusal(ENOENT);
   }
 }
 

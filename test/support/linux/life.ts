@@ -132,6 +132,11 @@ export class Life {
     }
   }
 
+  /** What the next start or reload reads. */
+  configure(text: string): void {
+    this.#configuration = configured(text);
+  }
+
   /** Of what is configured now: after a kill, or after a start that failed. */
   async start(): Promise<void> {
     this.linux.queues.clear();

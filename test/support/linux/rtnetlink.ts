@@ -43,6 +43,7 @@ export class Rtnetlink implements Family {
       new Map(),
     ]),
   );
+  readonly #indexes = new Map<string, number>();
   #nextIndex = 1;
 
   /** A device of others, with an address. */
@@ -50,12 +51,13 @@ export class Rtnetlink implements Family {
     const index = this.#nextIndex++;
     const flags = IFF_UP | IFF_LOWER_UP;
     this.#links.set(index, { index, name, alias: undefined, mtu: 1500, info: undefined, flags });
+    this.#indexes.set(name, index);
     for (const message of addresses) this.request(message);
   }
 
   readonly devices: Devices = {
     name: (index) => this.#links.get(index)?.name,
-    index: (name) => [...this.#links.values()].find((link) => link.name === name)?.index,
+    index: (name) => this.#indexes.get(name),
   };
 
   get state(): string[] {
@@ -171,6 +173,7 @@ export class Rtnetlink implements Family {
         ...{ index: own, name: name ?? "", alias: undefined, mtu: mtu ?? 1480 },
         ...{ info: data, flags: 0 },
       });
+      this.#indexes.set(name ?? "", own);
       return;
     }
     if (there === undefined) throw new Refusal(ENODEV);
@@ -189,6 +192,7 @@ export class Rtnetlink implements Family {
     if (link === undefined) throw new Refusal(ENODEV);
     this.#dropOf(link.name, [...this.#kept.keys()]);
     this.#links.delete(index);
+    this.#indexes.delete(link.name);
   }
 
   #dropOf(device: string, types: readonly number[]): void {

@@ -1,5 +1,10 @@
 /** What a dead daemon left in the kernel, read as what it knew. Pure. */
-import type { Configuration, PeerConfig, TunnelConfig } from "../config/model.ts";
+import {
+  type Configuration,
+  isOpenNode,
+  type PeerConfig,
+  type TunnelConfig,
+} from "../config/model.ts";
 import type { Endpoint, IpAddress } from "../net/address.ts";
 import type { Nexthop } from "../net/objects.ts";
 import { formOfTunnel, isPlain } from "../plan/form.ts";
@@ -50,8 +55,8 @@ export function adoptable(
 }
 
 /** Without UDP nothing is proven: the device says where the peer is; and of a node its next hop. */
-function provenAt(there: Readable, tunnel: TunnelConfig, { node }: PeerConfig, at: Endpoint) {
-  if (isPlain(tunnel) || node) return { remaining: undefined };
+function provenAt(there: Readable, tunnel: TunnelConfig, peer: PeerConfig, at: Endpoint) {
+  if (isPlain(tunnel) || isOpenNode(peer)) return { remaining: undefined };
   return there.proofs.get(proofKey(tunnel.interface, at));
 }
 

@@ -56,7 +56,11 @@ export function writeNode({ allowedIPs, ...node }: Node): Readonly<Record<string
 
 function readNode(value: unknown): Node | Complaint {
   if (!isMapping(value)) return new Complaint("not a mapping", 'write {"host": HOST}');
-  const { host, port = nodePort } = value;
+  const { host, port = nodePort, publicKey } = value;
+  if (host === undefined && publicKey !== undefined) {
+    const more = readMore(value);
+    return more instanceof Complaint ? more : { host, port: nodePort, ...more };
+  }
   if (typeof host !== "string") return new Complaint("no host", 'write {"host": HOST}');
   if (typeof port !== "number") return new Complaint("a port that is no number");
   // The grammar of an endpoint: what holds there holds here.
@@ -71,8 +75,10 @@ function readNode(value: unknown): Node | Complaint {
 function readMore({
   publicKey,
   allowedIPs,
-}: Readonly<Record<string, unknown>>): Pick<Node, "publicKey" | "allowedIPs"> | Complaint {
-  const more: { publicKey?: string; allowedIPs?: readonly Prefix[] } = {};
+  seen,
+}: Readonly<Record<string, unknown>>): Omit<Node, "host" | "port"> | Complaint {
+  const more: { publicKey?: string; allowedIPs?: readonly Prefix[]; seen?: true } = {};
+  if (seen === true) more.seen = seen;
   if (publicKey !== undefined) {
     const key = typeof publicKey === "string" ? readKey(publicKey) : noKey;
     if (key instanceof Complaint) return new Complaint(`its publicKey: ${key.what}`, key.mend);

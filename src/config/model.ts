@@ -81,6 +81,25 @@ export interface StoreOrigin {
   /** What we show them, where they ask. */
   readonly certFile: string | undefined;
   readonly keyFile: string | undefined;
+  readonly publish: PublishConfig | undefined;
+}
+
+/** What we write into a store ourselves. */
+export interface PublishConfig {
+  /**
+   * Where we are reached: as we see our outer address, as a hub saw it, nowhere (we come ourselves), or there.
+   * undefined: nothing about ourselves.
+   */
+  readonly endpoint:
+    | "own"
+    | "seen"
+    | "none"
+    | { readonly host: string; readonly port: number }
+    | undefined;
+  /** Where those that come to us were seen. */
+  readonly report: boolean;
+  /** Milliseconds that it outlasts us. */
+  readonly lease: number;
 }
 
 export interface DirectoryLimits {
@@ -88,17 +107,21 @@ export interface DirectoryLimits {
   readonly allowedIPs: readonly Prefix[];
   /** Nodes without a key are taken, too. */
   readonly unproven: boolean;
+  /** Whether nodes may have keys, and how we prove ourselves to those. */
+  readonly proving: Identity | undefined;
 }
 
 /** Where an inner address of a directory is reached. */
 export interface Node {
-  /** An IPv4 address, or a name in lower case. */
-  readonly host: string;
+  /** An IPv4 address, or a name in lower case. undefined: it can't be reached, but comes; then it has a key. */
+  readonly host: string | undefined;
   readonly port: number;
   /** By which it proves itself; base64. undefined: it is simply there. */
   readonly publicKey?: string;
   /** What else is behind it. */
   readonly allowedIPs?: readonly Prefix[];
+  /** Its host is where a hub saw it, behind a NAT router: it must send before anybody can reach it there. */
+  readonly seen?: true;
 }
 
 /** By inner address. */
@@ -197,7 +220,7 @@ export interface PeerConfig {
   readonly resolveInterval: number;
   /** An inner ping, for a dialled peer that never replies. */
   readonly monitor: Monitor | undefined;
-  /** From the tunnel's directory: it is simply there, and sends from any port of its address, as udptun does. */
+  /** From the tunnel's directory; see {@link isOpenNode}. */
   readonly node: boolean;
 }
 
@@ -216,10 +239,23 @@ export interface Monitor {
 export function isAwaited(
   peer: Pick<PeerConfig, "role" | "pinAddress" | "pinPort" | "replyOnAuth" | "node">,
 ): boolean {
-  const { role, pinAddress, pinPort, replyOnAuth, node } = peer;
-  if (node) return false;
+  const { role, pinAddress, pinPort, replyOnAuth } = peer;
+  if (isOpenNode(peer)) return false;
   return role === "wait" || (role === "static" && (!(pinAddress && pinPort) || replyOnAuth));
 }
+
+/** A node without a key: it is simply there, and sends from any port of its address, as udptun does. */
+export function isOpenNode({ role, node }: Pick<PeerConfig, "role" | "node">): boolean {
+  return node && role === "static";
+}
+
+/** Nodes that prove themselves may come while it runs. */
+export function mayHaveKeys({ directory }: Pick<TunnelConfig, "directory">): boolean {
+  return directory?.limits?.proving !== undefined;
+}
+
+/** Protocol 1 names no key, so each key on a port may cost a verification per packet. */
+export const mostKeys = 256;
 
 export type Proof =
   | { readonly kind: "key"; readonly publicKey: Uint8Array }

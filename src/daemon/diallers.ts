@@ -1,4 +1,5 @@
 /** A dialler for every peer that has an endpoint and is not waited for. */
+import { type Configuration, isOpenNode, mayHaveKeys } from "../config/model.ts";
 import type { PacketCounters } from "../kernel/counters.ts";
 import type { IpAddress } from "../net/address.ts";
 import { Dialler } from "../tunnel/dialler.ts";
@@ -19,6 +20,7 @@ import type { Surroundings } from "./surroundings.ts";
 const LOOKUPS = 2;
 
 export interface DiallersOptions {
+  readonly configuration: Configuration;
   readonly peers: Peers;
   readonly tunnels: Tunnels;
   readonly writer: Writer;
@@ -32,14 +34,37 @@ export class Diallers {
   readonly #senders = new RawSenders();
   readonly #lookups = new Turnstile(LOOKUPS);
 
+  readonly #options: DiallersOptions;
+
   /** Opens the raw sockets at once, so that a missing privilege shows at the start. */
   constructor(options: DiallersOptions) {
-    for (const peer of options.peers.all()) {
-      const { role, endpoint, node } = peer.config;
-      if (role === "wait" || endpoint === undefined || node) continue;
-      if (role === "dial") this.#senders.open({ mark: options.surroundings.markOf(peer.tunnel) });
-      this.#byPeer.set(peer, this.#dialler(peer, options));
+    this.#options = options;
+    const { configuration, peers, surroundings } = options;
+    for (const tunnel of configuration.tunnels.filter(mayHaveKeys)) {
+      this.#senders.open({ mark: surroundings.markOf(tunnel) });
     }
+    for (const peer of peers.all()) this.#begin(peer);
+  }
+
+  /** There are other peers now: whoever has come is dialled at once. */
+  exchange(peers: Peers): void {
+    const all = new Set(peers.all());
+    for (const [peer, dialler] of this.#byPeer) {
+      if (all.has(peer)) continue;
+      dialler.close();
+      this.#byPeer.delete(peer);
+    }
+    this.now([...all].filter((peer) => !this.#byPeer.has(peer) && this.#begin(peer)));
+  }
+
+  /** false: it is not dialled. */
+  #begin(peer: Peer): boolean {
+    const { role, endpoint } = peer.config;
+    if (role === "wait" || endpoint === undefined || isOpenNode(peer.config)) return false;
+    const { surroundings } = this.#options;
+    if (role === "dial") this.#senders.open({ mark: surroundings.markOf(peer.tunnel) });
+    this.#byPeer.set(peer, this.#dialler(peer, this.#options));
+    return true;
   }
 
   /** Those of `peers` that are dialled authenticate now; gives how many. */

@@ -1,11 +1,13 @@
 /** The directories of a started instance: who is asked, and what becomes of the answers. */
-import type { Configuration, Nodes, TunnelConfig } from "../config/model.ts";
-import { type IpAddress, parseAddress } from "../net/address.ts";
+import { type Configuration, isOpenNode, type Nodes, type TunnelConfig } from "../config/model.ts";
+import type { Secret } from "../config/secret.ts";
+import { type Endpoint, type IpAddress, parseAddress } from "../net/address.ts";
 import { withNodes } from "../plan/directory.ts";
 import { Directory, fewOf, type Remembered } from "../tunnel/directory/directory.ts";
 import { Keeper } from "../tunnel/directory/keeper.ts";
 import { keptPath } from "../tunnel/directory/kept.ts";
 import { Names } from "../tunnel/directory/names.ts";
+import { Publisher } from "../tunnel/directory/publisher.ts";
 import type { DirectorySource } from "../tunnel/directory/source.ts";
 import { sourceOf } from "../tunnel/directory/sources.ts";
 import { nodesAtStart } from "../tunnel/directory/start.ts";
@@ -52,6 +54,12 @@ export interface DirectoriesOptions {
   readonly memory: DirectoryMemory;
   readonly emit: EventSink;
   readonly tunnels: Tunnels;
+  /** Where our outer packets come from, as far as that is known. */
+  readonly outerOf: (tunnel: TunnelConfig) => Endpoint | undefined;
+  /** Whoever is dialled there may know us only now. */
+  readonly nudge: (tunnel: string) => void;
+  /** By which whoever has this seed proves itself. */
+  readonly publicKeyOf: (seed: Secret) => Uint8Array;
   /** The peers of this tunnel as they are now. */
   readonly peersOf: (tunnel: string) => Iterable<Peer>;
   readonly resolve: (host: string) => Promise<IpAddress>;
@@ -63,6 +71,7 @@ export interface DirectoriesOptions {
 interface Followed {
   readonly directory: Directory;
   readonly names: Names;
+  readonly publisher: Publisher | undefined;
   /** Peers whose host is a name. */
   byHost: ReadonlyMap<string, readonly Peer[]>;
 }
@@ -103,8 +112,8 @@ export class Directories {
     if (followed === undefined) return;
     const byHost = new Map<string, Peer[]>();
     for (const peer of peersOf(tunnel)) {
-      const { node, endpoint } = peer.config;
-      if (!node || endpoint === undefined) continue;
+      const { endpoint } = peer.config;
+      if (!isOpenNode(peer.config) || endpoint === undefined) continue;
       const address = parseAddress(endpoint.host);
       if (address === undefined) {
         const same = byHost.get(endpoint.host);
@@ -119,13 +128,38 @@ export class Directories {
   }
 
   close(): void {
-    for (const { directory, names } of this.#followed.values()) {
+    for (const { directory, names, publisher } of this.#followed.values()) {
       directory.close();
       names.close();
+      void publisher?.close(false);
     }
   }
 
-  #follow({ name: tunnel }: TunnelConfig, source: DirectorySource, path: string): Followed {
+  /** What we have written of ourselves goes from where it stands. */
+  async withdraw(): Promise<void> {
+    const all = [...this.#followed.values()];
+    await Promise.all(all.map(({ publisher }) => publisher?.close(true)));
+  }
+
+  #publisher(tunnel: TunnelConfig): Publisher | undefined {
+    const { emit, outerOf, publicKeyOf, peersOf, nudge } = this.#options;
+    const { from, limits } = tunnel.directory ?? {};
+    if (from?.kind !== "store" || from.publish === undefined) return undefined;
+    const { proving } = limits ?? {};
+    return new Publisher({
+      ...{ tunnel, from, publish: from.publish, emit },
+      publicKey:
+        proving?.kind === "key"
+          ? Buffer.from(publicKeyOf(proving.seed)).toString("base64")
+          : undefined,
+      outer: () => outerOf(tunnel),
+      peers: () => peersOf(tunnel.name),
+      known: () => nudge(tunnel.name),
+    });
+  }
+
+  #follow(config: TunnelConfig, source: DirectorySource, path: string): Followed {
+    const { name: tunnel } = config;
     const { configuration, memory, emit, exchange, resolve, onError } = this.#options;
     const complain = (reason: string): void => onError(new Error(reason));
     const keeper = memory.keeperOf(path, configuration.stateDirectory, complain);
@@ -146,7 +180,7 @@ export class Directories {
       unresolved: (host, reason) =>
         emit({ event: "unresolved", tunnel, peer: null, endpoint: host, reason }),
     });
-    return { directory, names, byHost: new Map() };
+    return { directory, names, publisher: this.#publisher(config), byHost: new Map() };
   }
 
   #found(tunnel: string, host: string, address: IpAddress): void {

@@ -7,7 +7,8 @@ import { lookAtLinks } from "../apply/look.ts";
 import type { Observation } from "../apply/observation.ts";
 import { observe } from "../apply/observe.ts";
 import type { Sockets } from "../apply/sockets.ts";
-import type { Configuration, Nodes, TunnelConfig } from "../config/model.ts";
+import { type Configuration, mayHaveKeys, type Nodes, type TunnelConfig } from "../config/model.ts";
+import { Secret } from "../config/secret.ts";
 import type { Addon } from "../native/addon.ts";
 import { formatEndpoint, parseEndpoint } from "../net/address.ts";
 import { exitCode, Failure } from "../net/failure.ts";
@@ -67,8 +68,10 @@ export class Instance {
   constructor(options: InstanceOptions) {
     this.#options = options;
     const { sockets, emit, directories } = options;
-    const configuration = withKnownNodes(options.configuration, (tunnel) =>
-      directories.atStart(options.configuration, tunnel),
+    const configuration = withKnownNodes(
+      options.configuration,
+      (tunnel) => directories.atStart(options.configuration, tunnel),
+      (seed, publicKey) => this.#pair(seed, publicKey),
     );
     this.#configuration = configuration;
     this.#ids = assignIds(configuration);
@@ -137,6 +140,7 @@ export class Instance {
   async stop(remove: boolean): Promise<void> {
     // What is asked of it from now on would be forgotten, or done beside its successor.
     this.#started = false;
+    if (remove) await this.#directories?.withdraw();
     this.#close();
     // A proof taken in the last moment, or a peer just forgotten: the successor looks at the kernel.
     if (!remove) await this.#writer.settled();
@@ -273,8 +277,8 @@ export class Instance {
   /** Which packets were taken before: from the disk, and from the instance before this one. */
   #recall(): void {
     const { configuration, former } = this.#options;
-    const keys = keysOf(this.#peers);
-    if (keys.length === 0) return;
+    const { tunnels } = configuration;
+    if (keysOf(this.#peers).length === 0 && !tunnels.some(mayHaveKeys)) return;
     const since = former === undefined ? 0 : performance.now();
     const marks = new Marks({
       directory: configuration.stateDirectory,
@@ -287,9 +291,13 @@ export class Instance {
     });
     this.#marks = marks;
     this.#closers.push(() => marks.close());
-    for (const { peer, key } of keys) {
-      peer.mark ??= marks.of(key);
-      const last = marks.last(key);
+    this.#mark();
+  }
+
+  #mark(): void {
+    for (const { peer, key } of keysOf(this.#peers)) {
+      peer.mark ??= this.#marks?.of(key);
+      const last = this.#marks?.last(key);
       if (last === undefined) continue;
       peer.seenAt ??= parseEndpoint(last.from)?.address;
       // What was taken over from the kernel is that very proof.
@@ -317,9 +325,15 @@ export class Instance {
   }
 
   #ask(diallers: Diallers): void {
-    const { configuration, directories: memory, emit } = this.#options;
+    const { configuration, directories: memory, emit, signatures } = this.#options;
     const directories = new Directories({
       ...{ configuration, memory, emit, tunnels: this.#tunnels },
+      outerOf: (tunnel) => {
+        const { local, port } = this.#surroundings.underlay(tunnel);
+        return local && { address: local, port };
+      },
+      nudge: (tunnel) => diallers.nudge(this.#select(tunnel, undefined)),
+      publicKeyOf: (seed) => signatures.publicKey(seed.reveal()),
       peersOf: (tunnel) => this.#select(tunnel, undefined),
       resolve: (host) => diallers.resolve(host),
       exchange: (tunnel, nodes) => this.#writer.exchange(() => this.#exchange(tunnel, nodes)),
@@ -333,7 +347,9 @@ export class Instance {
   #exchange(name: string, nodes: Nodes): void {
     const before = this.#configuration.tunnels.find((tunnel) => tunnel.name === name);
     if (before === undefined) return;
-    const { tunnel: next, refused } = withNodes(before, nodes);
+    const { tunnel: next, refused } = withNodes(before, nodes, (seed, publicKey) =>
+      this.#pair(seed, publicKey),
+    );
     this.#directories?.leftOut(name, refused);
     if (next === before) return;
     for (const peer of this.#peers.leavers(before, next)) this.#tunnels.leave(peer);
@@ -343,7 +359,15 @@ export class Instance {
     this.#ids = assignIds(this.#configuration);
     this.#surroundings.exchange(this.#configuration, this.#ids);
     this.#applier.exchange(this.#configuration, this.#ids);
+    this.#mark();
+    this.#reception?.exchanged();
+    this.#diallers?.exchange(this.#peers);
     this.#directories?.arrived(name);
+  }
+
+  #pair(seed: Secret, publicKey: Uint8Array): Secret | undefined {
+    const bytes = this.#options.signatures.agree(seed.reveal(), publicKey);
+    return bytes && new Secret(bytes);
   }
 
   #situation(): Situation {

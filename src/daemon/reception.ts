@@ -2,6 +2,7 @@
 import {
   type Configuration,
   isAwaited,
+  mayHaveKeys,
   type PeerConfig,
   type TunnelConfig,
 } from "../config/model.ts";
@@ -45,8 +46,17 @@ export interface Reception {
   counters(): QueueCounters;
   /** Our outer addresses have changed. */
   moved(): void;
+  /** There are other peers now. */
+  exchanged(): void;
   close(): void;
 }
+
+/** Without proofs it would be a directory of nobody. */
+const needsKeys = (tunnel: TunnelConfig): boolean =>
+  mayHaveKeys(tunnel) && tunnel.directory?.limits?.unproven === false;
+
+/** Whoever comes later: what proves it looks like this, and so does an answer. */
+const anyKey = { proof: { kind: "key", publicKey: new Uint8Array() }, replay: "strict" } as const;
 
 /** May answer us. */
 const isAsked = (peer: PeerConfig): boolean =>
@@ -58,11 +68,12 @@ const isAsked = (peer: PeerConfig): boolean =>
  */
 export function openReception(options: ReceptionOptions): Reception | undefined {
   const { configuration, surroundings, peers, tunnels, diallers, emit, onError } = options;
-  const listening = configuration.tunnels.filter(({ peers }) =>
-    peers.some((peer) => isAwaited(peer) || isAsked(peer)),
+  const listening = configuration.tunnels.filter(
+    (tunnel) =>
+      mayHaveKeys(tunnel) || tunnel.peers.some((peer) => isAwaited(peer) || isAsked(peer)),
   );
   if (listening.length === 0) return undefined;
-  const isNeeded = listening.some((tunnel) => tunnel.peers.some(isAwaited));
+  const isNeeded = listening.some((tunnel) => needsKeys(tunnel) || tunnel.peers.some(isAwaited));
   const queue = isNeeded ? open(options, listening) : openIfFree(options, listening);
   if (queue === undefined) return undefined;
   const senders = openSenders(configuration, surroundings, () => queue.close());
@@ -100,6 +111,7 @@ export function openReception(options: ReceptionOptions): Reception | undefined 
     },
     counters: () => queue.counters(),
     moved: () => waiter.moved(),
+    exchanged: () => waiter.moved(),
     close: () => {
       queue.close();
       senders.close();
@@ -151,7 +163,7 @@ function openSenders(
   const senders = new RawSenders();
   try {
     for (const tunnel of tunnels) {
-      if (tunnel.peers.some(({ replyOnAuth }) => replyOnAuth))
+      if (mayHaveKeys(tunnel) || tunnel.peers.some(({ replyOnAuth }) => replyOnAuth))
         senders.open({ mark: surroundings.markOf(tunnel) });
     }
   } catch (error) {
@@ -187,6 +199,7 @@ function open(
       ...patternsFor(port, tunnel.peers.filter(isAwaited)),
       ...replyPatternsFor(port, tunnel.peers.filter(isAsked)),
       ...heartbeatPatterns(tunnel.peers.filter(isAwaited)),
+      ...(mayHaveKeys(tunnel) ? patternsFor(port, [anyKey]) : []),
     ];
   });
   try {

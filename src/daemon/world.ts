@@ -131,9 +131,11 @@ function standsOutside(tunnel: TunnelConfig): boolean {
 
 /** The gate knows which upper bits a fresh time can have: they change every 18 hours, or with the clock. */
 function epochWatcher(peers: Peers, writer: Writer): () => void {
-  let skew = 0;
-  for (const { config } of peers.all()) skew = Math.max(skew, config.maxClockSkew);
-  const current = () => epochs(Date.now() / 1000, skew / 1000).join();
+  const current = () => {
+    let skew = 0;
+    for (const { config } of peers.all()) skew = Math.max(skew, config.maxClockSkew);
+    return epochs(Date.now() / 1000, skew / 1000).join();
+  };
   let last = current();
   return () => {
     const now = current();

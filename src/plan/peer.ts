@@ -1,5 +1,5 @@
 /** The part of the desired state that follows one peer's endpoint: what a roam touches, and no more. */
-import type { PeerConfig, TunnelConfig } from "../config/model.ts";
+import { isOpenNode, type PeerConfig, type TunnelConfig } from "../config/model.ts";
 import { type Endpoint, type IpAddress, type Prefix, parsePrefix } from "../net/address.ts";
 import { LOCAL_TABLE, MAIN_TABLE, type Nexthop, type Route } from "../net/objects.ts";
 import { formOfTunnel, isPlain } from "./form.ts";
@@ -92,7 +92,7 @@ export function gatePeer(
   return {
     id: idOfPeer(context.ids, peer),
     name: peer.name,
-    anyPort: peer.node,
+    anyPort: isOpenNode(peer),
     endpoint: known?.endpoint,
     translated: known?.translated ?? false,
     second: known?.second ?? false,

@@ -13,6 +13,8 @@ export interface Signatures {
   verify(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean;
   /** The 32-byte public key of a 32-byte seed. */
   publicKey(seed: Uint8Array): Uint8Array;
+  /** 32 bytes that only the holders of this seed and of that key's can know; undefined: it is no key. */
+  agree(seed: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined;
 }
 
 /** libsodium compiles its WebAssembly asynchronously, once; after that every call is synchronous. */
@@ -34,8 +36,31 @@ export async function loadSignatures(): Promise<Signatures> {
       sodium.memzero(pair.privateKey);
       return pair.publicKey;
     },
+    agree,
   };
 }
+
+/** X25519 (RFC 7748) of both keys, as libsodium maps them, hashed with their public halves in order. */
+function agree(seed: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined {
+  const pair = sodium.crypto_sign_seed_keypair(seed);
+  const own = sodium.crypto_sign_ed25519_sk_to_curve25519(pair.privateKey);
+  try {
+    const other = sodium.crypto_sign_ed25519_pk_to_curve25519(publicKey);
+    const shared = sodium.crypto_scalarmult(own, other);
+    const both = [Buffer.from(pair.publicKey), Buffer.from(publicKey)];
+    const message = Buffer.concat([...both.sort((a, b) => a.compare(b)), pairing]);
+    return sodium.crypto_generichash(keyLength, message, shared);
+  } catch {
+    // No point of the curve, or one of small order.
+    return undefined;
+  } finally {
+    sodium.memzero(own);
+    sodium.memzero(pair.privateKey);
+  }
+}
+
+/** What these bytes are for: nothing else is ever made of them. */
+const pairing = Buffer.from("ipipoud pair 1");
 
 /**
  * The order of the base point, 2^252 + 27742317777372353535851937790883648493, little-endian: RFC 8032,

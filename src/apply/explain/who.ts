@@ -1,5 +1,5 @@
 /** Names for what the kernel has: which peer stands where, and whose an address is. Pure. */
-import type { PeerConfig, TunnelConfig } from "../../config/model.ts";
+import { isOpenNode, type PeerConfig, type TunnelConfig } from "../../config/model.ts";
 import {
   contains,
   type Endpoint,
@@ -105,7 +105,7 @@ export class Who {
 
 /** Nodes of a directory send from any port, and without UDP there is none. */
 export function sendsFrom({ peer, endpoint: its }: Left, endpoint: Endpoint): boolean {
-  if (peer.node || its.port === 0) return its.address === endpoint.address;
+  if (isOpenNode(peer) || its.port === 0) return its.address === endpoint.address;
   return sameEndpoint(its, endpoint);
 }
 

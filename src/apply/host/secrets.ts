@@ -13,8 +13,17 @@ export function secretFiles(
     if (secret.file !== undefined) files.add(secret.file);
     else if (secret.length > 0) inline = true;
   };
-  for (const { peers } of tunnels) {
-    for (const peer of peers) for (const secret of secretsOf(peer)) note(secret);
+  for (const { peers, directory } of tunnels) {
+    const { from, limits } = directory ?? {};
+    if (from?.kind === "store") {
+      if (from.password !== undefined) note(from.password);
+      if (from.keyFile !== undefined) files.add(from.keyFile);
+    }
+    if (limits?.proving?.kind === "key") note(limits.proving.seed);
+    for (const peer of peers) {
+      // What a node's peer has as its secret is made of keys.
+      if (!peer.node) for (const secret of secretsOf(peer)) note(secret);
+    }
   }
   if (inline) for (const file of configurationFiles) files.add(file);
   return files;

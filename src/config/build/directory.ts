@@ -1,6 +1,13 @@
 /** A tunnel's directory: exactly one source, and what belongs to it. */
 import { Complaint } from "../complaint.ts";
-import type { DirectoryConfig, DirectoryLimits, DirectoryOrigin } from "../model.ts";
+import type {
+  DirectoryConfig,
+  DirectoryLimits,
+  DirectoryOrigin,
+  Identity,
+  InnerAddress,
+  PublishConfig,
+} from "../model.ts";
 import type { Problems } from "../problems.ts";
 import type { DirectoryPart } from "../schema/directory.ts";
 import type { Path } from "../source/document.ts";
@@ -9,9 +16,13 @@ import { hasSecret, takeSecret } from "./secrets.ts";
 
 /** udptun's. Milliseconds. */
 const defaultInterval = 300_000;
+const defaultLease = 30_000;
 
 export interface DirectoryContext {
   readonly tunnel: string;
+  /** How the tunnel as a whole proves itself. */
+  readonly tunnelKey: Identity;
+  readonly addresses: readonly InnerAddress[];
   readonly path: Path;
   readonly problems: Problems;
 }
@@ -33,7 +44,7 @@ export function buildDirectory(
   const from = originOf(part, context, complain);
   if (from === undefined) return undefined;
   const { interval = defaultInterval } = part;
-  const limits = limitsOf(part, complain);
+  const limits = limitsOf(part, context, complain);
   return Object.freeze({
     from: Object.freeze(from),
     interval,
@@ -68,14 +79,16 @@ function originOf(
 
 const OF_STORE = [
   ...["prefix", "user", "password", "passwordFile", "certFile", "keyFile", "auth"],
+  ...["publish", "report", "lease"],
 ] as const;
 
 function storeOf(
   store: readonly string[],
   part: DirectoryPart,
-  { tunnel, path, problems }: DirectoryContext,
+  context: DirectoryContext,
   complain: Complain,
 ): DirectoryOrigin {
+  const { tunnel, path, problems } = context;
   const { user, caFile, certFile, keyFile } = part;
   const prefix = part.prefix ?? `/ipipoud/${encodeURIComponent(tunnel)}/`;
   const password = takeSecret(part, "password", path, problems);
@@ -97,18 +110,46 @@ function storeOf(
     complain("a password that would be sent in clear", "write https", "store");
   }
   const members = Object.freeze([...new Set(store)]);
-  return { kind: "store", members, prefix, user, password, caFile, certFile, keyFile };
+  const publish = publishOf(part, context, complain);
+  return { kind: "store", members, prefix, user, password, caFile, certFile, keyFile, publish };
+}
+
+function publishOf(
+  part: DirectoryPart,
+  { tunnelKey, addresses }: DirectoryContext,
+  complain: Complain,
+): PublishConfig | undefined {
+  const { publish: endpoint, report = false, lease } = part;
+  if (endpoint === undefined && !report) {
+    if (lease !== undefined) {
+      complain("a lease, and nothing that is written", "add `publish`, or remove it", "lease");
+    }
+    return undefined;
+  }
+  if (addresses.length === 0) {
+    complain("a node without an inner address", "add the tunnel's `address`", "publish");
+  }
+  if ((endpoint === "seen" || endpoint === "none") && tunnelKey.kind !== "key") {
+    const what = "a node that is known by its key alone, and no key";
+    complain(what, "add the tunnel's `privateKeyFile`", "publish");
+  }
+  return Object.freeze({ endpoint, report, lease: lease ?? defaultLease });
 }
 
 /** A file or URL is its operator's own word; into a store each node may write for itself. */
-function limitsOf(part: DirectoryPart, complain: Complain): DirectoryLimits | undefined {
+function limitsOf(
+  part: DirectoryPart,
+  { tunnelKey }: DirectoryContext,
+  complain: Complain,
+): DirectoryLimits | undefined {
   const allowedIPs = withoutRepeats(part.allowedIPs);
   if (part.store === undefined) {
-    return allowedIPs === undefined ? undefined : { allowedIPs, unproven: true };
+    return allowedIPs && { allowedIPs, unproven: true, proving: undefined };
   }
   if (allowedIPs === undefined) {
     const mend = "add the directory's `allowedIPs`: [192.168.100.0/24]";
     complain("a store that may give any inner address to its nodes", mend);
   }
-  return { allowedIPs: allowedIPs ?? [], unproven: part.auth === "none" };
+  const unproven = part.auth === "none";
+  return { allowedIPs: allowedIPs ?? [], unproven, proving: tunnelKey };
 }

@@ -1,7 +1,14 @@
 /** One tunnel: its interface, where it listens, and its peers side by side. */
 import { Complaint } from "../complaint.ts";
 import { nodePort } from "../hosts.ts";
-import type { Identity, InnerAddress, Listen, PeerConfig, TunnelConfig } from "../model.ts";
+import {
+  type Identity,
+  type InnerAddress,
+  type Listen,
+  mostKeys,
+  type PeerConfig,
+  type TunnelConfig,
+} from "../model.ts";
 import { formatName, type Problems } from "../problems.ts";
 import { checkInterfaceName } from "../schema/scalars.ts";
 import type { TunnelPart } from "../schema/tunnel.ts";
@@ -15,14 +22,15 @@ import { hasSecret, takeSecret } from "./secrets.ts";
 /** ipipou's: number N had 10000 + N. */
 const defaultPort = 10_000;
 
-/** Protocol 1 names no key, so each key on a port may cost a verification per packet. */
-const mostKeys = 256;
-
 export function buildTunnel(name: string, part: TunnelPart, problems: Problems): TunnelConfig {
   const path = ["tunnels", name];
   const plain = part.encapsulation === "none";
   if (plain) checkPlainTunnel(part, path, problems);
-  const peers = buildPeers(part, path, problems);
+  const seed = takeSecret(part, "privateKey", path, problems);
+  const tunnelKey: Identity = Object.freeze(
+    seed === undefined ? { kind: "none" } : { kind: "key", seed },
+  );
+  const peers = buildPeers(part, tunnelKey, path, problems);
   const interfaceName = part.interface ?? name;
   const hub = part.directory !== undefined || peers.length > 1;
   const nameComplaint = part.interface === undefined ? checkInterfaceName(name) : undefined;
@@ -39,11 +47,12 @@ export function buildTunnel(name: string, part: TunnelPart, problems: Problems):
       new Complaint("a tunnel that listens on its own interface", "name the device below it"),
     );
   }
+  const addresses = addressesOf(part, path, problems);
   return Object.freeze({
     name,
     interface: interfaceName,
     mtu: part.mtu,
-    addresses: addressesOf(part, path, problems),
+    addresses,
     encapsulation: part.encapsulation ?? "fou",
     checksum: part.checksum,
     ttl: part.ttl ?? 0,
@@ -54,12 +63,17 @@ export function buildTunnel(name: string, part: TunnelPart, problems: Problems):
     ...mobilityOf(part, { path, interfaceName, peers, hub, problems }),
     peers,
     directory: buildDirectory(part.directory, {
-      ...{ tunnel: name, path: [...path, "directory"], problems },
+      ...{ tunnel: name, tunnelKey, addresses, path: [...path, "directory"], problems },
     }),
   });
 }
 
-function buildPeers(part: TunnelPart, path: Path, problems: Problems): readonly PeerConfig[] {
+function buildPeers(
+  part: TunnelPart,
+  tunnelKey: Identity,
+  path: Path,
+  problems: Problems,
+): readonly PeerConfig[] {
   const parts = part.peers ?? {};
   const names = Object.keys(parts);
   const alone = part.directory === undefined;
@@ -68,10 +82,6 @@ function buildPeers(part: TunnelPart, path: Path, problems: Problems): readonly 
       at: "key",
     });
   }
-  const seed = takeSecret(part, "privateKey", path, problems);
-  const tunnelKey: Identity = Object.freeze(
-    seed === undefined ? { kind: "none" } : { kind: "key", seed },
-  );
   const plain = part.encapsulation === "none";
   const single = names.length === 1 && alone;
   const tunnelHasKey = hasSecret(part, "privateKey");

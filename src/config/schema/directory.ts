@@ -1,8 +1,9 @@
 /** Where a tunnel's peers come from beside the configuration. */
 import * as z from "zod";
 import { Complaint } from "../complaint.ts";
-import { choice, list, path, secretText, text, wantMapping } from "./leaf.ts";
-import { readInterval, readPrefix } from "./scalars.ts";
+import type { PublishConfig } from "../model.ts";
+import { choice, flag, list, path, secretText, text, wantMapping } from "./leaf.ts";
+import { readDuration, readEndpoint, readInterval, readPrefix } from "./scalars.ts";
 
 const wantUrl = "write https://example.net/hosts.json";
 
@@ -20,6 +21,23 @@ const wantUser = "want 1 to 255 printable characters";
 
 function readUser(written: string): string | Complaint {
   return /^[!-~]{1,255}$/.test(written) ? written : new Complaint("not a name", wantUser);
+}
+
+const wantPublish = "write own, seen, none or HOST[:PORT]";
+
+function readPublish(written: string): PublishConfig["endpoint"] | Complaint {
+  if (written === "own" || written === "seen" || written === "none") return written;
+  const endpoint = readEndpoint(written);
+  if (endpoint instanceof Complaint) return endpoint;
+  return { host: endpoint.host.toLowerCase(), port: endpoint.port };
+}
+
+const wantLease = "want a duration of 5s to 1h";
+
+function readLease(written: string): number | Complaint {
+  const value = readDuration(written);
+  if (value instanceof Complaint) return value;
+  return value >= 5000 && value <= 3_600_000 ? value : new Complaint("not a lease", wantLease);
 }
 
 const wantMembers = "write [https://192.0.2.1:2379, …], each member's client URL";
@@ -92,6 +110,19 @@ export const directoryShape = {
     .describe(
       "The inner addresses that the directory may give to its nodes; needed with a store. Default: any.",
     ),
+  publish: text(new Complaint("not an endpoint", wantPublish), readPublish)
+    .optional()
+    .describe(
+      "With a store: our own node is written there while we run. HOST[:PORT] says where others reach us, `own` our outer address, `seen` where a hub with `report` saw us, `none` only our key. Default: nothing is written.",
+    ),
+  report: flag()
+    .optional()
+    .describe(
+      "With a store: where those that come to us were seen is written there. Default false.",
+    ),
+  lease: text(new Complaint("not a duration", wantLease), readLease)
+    .optional()
+    .describe("How long what we have written outlasts us, 5s to 1h. Default 30s."),
   auth: choice(["none"])
     .optional()
     .describe(

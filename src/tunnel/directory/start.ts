@@ -3,7 +3,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs
 import { Complaint } from "../../config/complaint.ts";
 import { largestHosts, readHosts } from "../../config/hosts.ts";
 import type { Configuration, Nodes, TunnelConfig } from "../../config/model.ts";
-import { withNodes } from "../../plan/directory.ts";
+import { type Pairing, withNodes } from "../../plan/directory.ts";
 import { keptPath, readKept } from "./kept.ts";
 
 /** A file as it is now, what somebody remembers, or what was kept on the disk: the first that is any good. */
@@ -22,11 +22,12 @@ export function nodesAtStart(
 export function withKnownNodes(
   configuration: Configuration,
   knownOf: (tunnel: TunnelConfig) => Nodes | undefined,
+  pair?: Pairing,
 ): Configuration {
   if (configuration.tunnels.every(({ directory }) => directory === undefined)) return configuration;
   const tunnels = configuration.tunnels.map((tunnel) => {
     const nodes = knownOf(tunnel);
-    return nodes === undefined ? tunnel : withNodes(tunnel, nodes).tunnel;
+    return nodes === undefined ? tunnel : withNodes(tunnel, nodes, pair).tunnel;
   });
   return Object.freeze({ ...configuration, tunnels });
 }

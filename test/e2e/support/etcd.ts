@@ -85,6 +85,13 @@ export class Etcd {
     await this.#ask("kv/txn", { success });
   }
 
+  /** The value that stands there; undefined: none. */
+  async get(key: string): Promise<unknown> {
+    const answer = await this.#ask("kv/range", { key: Buffer.from(key).toString("base64") });
+    const [pair] = (answer["kvs"] ?? []) as { value: string }[];
+    return pair && (JSON.parse(Buffer.from(pair.value, "base64").toString()) as unknown);
+  }
+
   /** The number of the member that leads. */
   async leader(): Promise<number> {
     for (const number of this.#members.keys()) {

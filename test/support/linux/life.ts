@@ -188,7 +188,7 @@ export class Life {
 const none = (): never => {
   throw new Error("no part of this");
 };
-const signatures: Signatures = { sign: none, publicKey: none, verify: () => false };
+const signatures: Signatures = { sign: none, publicKey: none, verify: () => false, agree: none };
 
 function configured(text: string): Configuration {
   return loadText("test.yaml", text);

@@ -40,10 +40,13 @@ describe("a directory", () => {
     assert.deepEqual(tunnel?.directory, {
       from: {
         ...{ kind: "store", members: ["http://a:2379", "http://b:2379"], prefix: "/ipipoud/t/" },
-        ...{ user: undefined, password: undefined, ...files },
+        ...{ user: undefined, password: undefined, ...files, publish: undefined },
       },
       interval: 300_000,
-      limits: { allowedIPs: [{ address: "10.0.0.0", length: 24 }], unproven: false },
+      limits: {
+        allowedIPs: [{ address: "10.0.0.0", length: 24 }],
+        ...{ unproven: false, proving: { kind: "none" } },
+      },
     });
     const secure =
       "{ store: ['https://a:2379'], prefix: /f/, user: hub, passwordFile: hub.password, caFile: ca.pem, certFile: hub.pem, keyFile: hub.key, allowedIPs: [10.0.0.0/8], auth: none }";
@@ -55,6 +58,36 @@ describe("a directory", () => {
     assert.deepEqual([from.prefix, from.user], ["/f/", "hub"]);
     assert.equal(other?.directory?.limits?.unproven, true);
     assert.doesNotMatch(JSON.stringify(other), /topsecret/);
+  });
+
+  it("may be written to", () => {
+    const store = (more: string): string =>
+      `{ store: ["http://a"], allowedIPs: [10.0.0.0/24], ${more} }, privateKey: ${Buffer.alloc(32, 1).toString("base64")}`;
+    const publishOf = (more: string): unknown => {
+      const from = load(fleet(store(more))).tunnels[0]?.directory?.from;
+      return from?.kind === "store" ? from.publish : undefined;
+    };
+    const usual = { report: false, lease: 30_000 };
+    assert.equal(publishOf(""), undefined);
+    assert.deepEqual(publishOf("publish: own"), { endpoint: "own", ...usual });
+    assert.deepEqual(publishOf("publish: VPS1.example.org"), {
+      ...{ endpoint: { host: "vps1.example.org", port: 0 }, ...usual },
+    });
+    assert.deepEqual(publishOf("report: true, lease: 1m"), {
+      ...{ endpoint: undefined, report: true, lease: 60_000 },
+    });
+    for (const [more, what] of [
+      ["lease: 30s", "a lease, and nothing that is written"],
+      ["publish: own, lease: 1s", "not a lease"],
+      ["publish: '203.0.113.1:0'", "not a"],
+      ["report: 1", "neither true nor false"],
+    ] as const) {
+      const found = said(fleet(store(more)));
+      assert.equal(found.length, 1, found.join("\n"));
+      assert.ok(found[0]?.includes(what), found[0]);
+    }
+    const [keyless] = said(fleet("{ store: ['http://a'], allowedIPs: [], publish: none }"));
+    assert.match(keyless ?? "", /a node that is known by its key alone, and no key/);
   });
 
   it("stands beside peers of the configuration, each of which needs its allowedIPs", () => {

@@ -32,6 +32,9 @@ function start(memory: DirectoryMemory) {
   const directories = new Directories({
     ...{ configuration: written, memory, emit, tunnels },
     peersOf: () => peers.all(),
+    outerOf: () => undefined,
+    nudge: () => assert.fail("nobody is dialled here"),
+    publicKeyOf: () => assert.fail("no keys here"),
     resolve: async () => assert.fail("no names here"),
     exchange: (_, nodes) => void exchanged.push(nodes),
     onError: (error) => assert.fail(error),

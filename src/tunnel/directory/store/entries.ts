@@ -7,6 +7,7 @@ import { mostNodes, readNodeText } from "../../../config/hosts.ts";
 import type { Node, Nodes } from "../../../config/model.ts";
 import { readUnicast } from "../../../config/schema/scalars.ts";
 import type { IpAddress } from "../../../net/address.ts";
+import { SEEN } from "../publisher.ts";
 import { printable, StoreFault } from "./fault.ts";
 import type { Change } from "./messages.ts";
 
@@ -62,6 +63,8 @@ export class Entries {
 
   #read(key: string, value: string, before: Entry | undefined): Entry {
     const name = key.slice(this.#prefix.length);
+    // What hubs have seen of them is for the nodes themselves.
+    if (name.startsWith(SEEN)) return { address: undefined, node: undefined, fault: undefined };
     const address = readUnicast(name);
     if (address instanceof Complaint) {
       const fault = `entry ${JSON.stringify(printable(name.slice(0, 64)))}: ${address.what}`;

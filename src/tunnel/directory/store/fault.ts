@@ -37,7 +37,8 @@ export function faultOf(answer: Readonly<Record<string, unknown>>, status: numbe
       `it answers with status ${status}: is that etcd's client port?`,
     );
   }
-  const stale = code === UNAUTHENTICATED || message.includes("invalid auth token");
+  // Users and roles may have changed since.
+  const stale = code === UNAUTHENTICATED || /invalid auth token|auth store is old/.test(message);
   return new StoreFault(PASSING.has(code) ? "unreachable" : "refused", printable(message), {
     stale,
   });

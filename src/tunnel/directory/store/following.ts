@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { DirectoryListener } from "../source.ts";
 import { Entries } from "./entries.ts";
 import { inWords } from "./exchange.ts";
-import { StoreFault } from "./fault.ts";
+import { type FaultKind, StoreFault } from "./fault.ts";
 import type { Members } from "./members.ts";
 import { encode, type Header, rangeOf, readRange, readWatch } from "./messages.ts";
 
@@ -15,8 +15,11 @@ import { encode, type Header, rangeOf, readRange, readWatch } from "./messages.t
 const PAGE = 1000;
 /** Changes that come together are told together. Milliseconds. */
 const SETTLING = 50;
-/** Between two rounds of all members. Milliseconds. */
-const PAUSES = { shortest: 250, longest: 1500 };
+/** Between two rounds of all members: soon, as a change is to arrive as soon as they are back. Milliseconds. */
+const SHORTEST = 250;
+const LONGEST = 1500;
+/** The same where the cluster says no: that takes a person. */
+const LONGEST_REFUSED = 15_000;
 /** An election is no trouble yet. Milliseconds. */
 const DOUBT = 3000;
 /** A cluster may be another one after this, restored from a copy that has moved on since. Milliseconds. */
@@ -96,7 +99,9 @@ export class Following {
       failures++;
       members.next();
       this.#complain(fault, failures);
-      if (failures % members.size === 0) await this.#sleep(failures / members.size);
+      if (failures % members.size === 0) {
+        await this.#sleep(failures / members.size, fault.kind);
+      }
     }
   }
 
@@ -118,7 +123,8 @@ export class Following {
           this.#demandSame(known, message.header);
           this.#known = known;
           done();
-          this.#tell();
+          // Not here: what goes wrong there is no fault of the store.
+          this.#telling ??= setTimeout(() => this.#tell(), 0);
           this.#checkLater(session);
           return;
         case "progress":
@@ -187,8 +193,8 @@ export class Following {
     const { members, listener } = this.#options;
     const now = performance.now();
     this.#troubled ??= { since: now, said: undefined };
-    const isRound = failures >= members.size && now - this.#troubled.since >= DOUBT;
-    if (kind === "unreachable" && !isRound) return;
+    if (failures < members.size) return;
+    if (kind === "unreachable" && now - this.#troubled.since < DOUBT) return;
     const of =
       members.size === 1 ? "it can't be used" : `none of its ${members.size} members can be used`;
     // One trouble has many words while members go one by one: the first are said.
@@ -197,8 +203,9 @@ export class Following {
     listener.trouble(this.#troubled.said);
   }
 
-  async #sleep(round: number): Promise<void> {
-    const longest = Math.min(PAUSES.longest, PAUSES.shortest * 2 ** Math.min(30, round - 1));
+  async #sleep(round: number, kind: FaultKind): Promise<void> {
+    const most = kind === "refused" ? LONGEST_REFUSED : LONGEST;
+    const longest = Math.min(most, SHORTEST * 2 ** Math.min(30, round - 1));
     // Not all who were at one member at one moment.
     const pause = longest * (1 - Math.random() / 2);
     await sleep(pause, undefined, { signal: this.#end.signal }).catch(() => undefined);

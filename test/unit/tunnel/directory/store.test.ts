@@ -41,7 +41,7 @@ describe("a directory in a store", () => {
   function follow(etcd: FakeEtcd, over: Partial<StoreOrigin> = {}, interval = 3_600_000) {
     const from: StoreOrigin = {
       ...{ kind: "store", members: etcd.urls, prefix: "/f/", user: undefined, password: undefined },
-      ...{ caFile: undefined, certFile: undefined, keyFile: undefined },
+      ...{ caFile: undefined, certFile: undefined, keyFile: undefined, publish: undefined },
       ...over,
     };
     const told: Nodes[] = [];

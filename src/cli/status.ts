@@ -1,6 +1,6 @@
 /** `ipipoud status` for people: reads like `wg show`. Pure. */
 import { exitCode, Failure } from "../net/failure.ts";
-import type { PeerStatus, Status, TunnelStatus } from "../tunnel/status.ts";
+import type { DirectoryStatus, PeerStatus, Status, TunnelStatus } from "../tunnel/status.ts";
 import type { Rates } from "./rates.ts";
 
 /** The status of one tunnel (by its own or its interface's name), or of all. Throws a {@link Failure}. */
@@ -33,9 +33,15 @@ function renderTunnel(tunnel: TunnelStatus & Partial<Rates>): string {
     ["listening", `${listen.address ?? "(no address yet)"}${port}${device}`],
     ["addresses", tunnel.addresses.join(", ")],
     ["mtu", String(tunnel.mtu)],
+    ["directory", tunnel.directory && directory(tunnel.directory)],
     ["transfer", transfer(tunnel.rxBytes, tunnel.txBytes)],
     ["rate", rate(tunnel)],
   ]);
+}
+
+function directory({ source, nodes, trouble }: DirectoryStatus): string {
+  const count = nodes === null ? "nothing yet" : nodes === 1 ? "1 node" : `${nodes} nodes`;
+  return `${source}: ${count}${trouble === null ? "" : `; now: ${trouble}`}`;
 }
 
 function renderPeer(peer: PeerStatus & Partial<Rates>, now: number): string {

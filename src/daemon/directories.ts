@@ -13,6 +13,7 @@ import { sourceOf } from "../tunnel/directory/sources.ts";
 import { nodesAtStart } from "../tunnel/directory/start.ts";
 import type { EventSink } from "../tunnel/events.ts";
 import type { Peer } from "../tunnel/peers.ts";
+import type { DirectoryStatus } from "../tunnel/status.ts";
 import type { Tunnels } from "../tunnel/tunnels.ts";
 
 /** Names of nodes are resolved again this often. Milliseconds. */
@@ -69,6 +70,9 @@ export interface DirectoriesOptions {
 }
 
 interface Followed {
+  /** Its name. */
+  readonly source: string;
+  readonly path: string;
   readonly directory: Directory;
   readonly names: Names;
   readonly publisher: Publisher | undefined;
@@ -91,6 +95,14 @@ export class Directories {
       const { nodes } = options.memory.of(path);
       if (nodes !== undefined) this.leftOut(tunnel.name, withNodes(tunnel, nodes).refused);
     }
+  }
+
+  /** undefined: it has none. */
+  statusOf(tunnel: string): DirectoryStatus | undefined {
+    const followed = this.#followed.get(tunnel);
+    if (followed === undefined) return undefined;
+    const { nodes, trouble } = this.#options.memory.of(followed.path);
+    return { source: followed.source, nodes: nodes?.size ?? null, trouble: trouble ?? null };
   }
 
   /** Nodes that can't be peers: one event for as long as they are the same. */
@@ -180,7 +192,8 @@ export class Directories {
       unresolved: (host, reason) =>
         emit({ event: "unresolved", tunnel, peer: null, endpoint: host, reason }),
     });
-    return { directory, names, publisher: this.#publisher(config), byHost: new Map() };
+    const publisher = this.#publisher(config);
+    return { source: source.name, path, directory, names, publisher, byHost: new Map() };
   }
 
   #found(tunnel: string, host: string, address: IpAddress): void {

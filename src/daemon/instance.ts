@@ -203,7 +203,8 @@ export class Instance {
     const local = this.#surroundings.localOf(tunnel);
     const link = links.get(tunnel.interface);
     const translated = this.#surroundings.isTranslated(tunnel);
-    return tunnelStatus({ tunnel, local, port, device, translated, link, peers });
+    const directory = this.#directories?.statusOf(tunnel.name);
+    return tunnelStatus({ tunnel, local, port, device, translated, link, directory, peers });
   }
 
   #queueStatus(): Status["queue"] {

@@ -32,7 +32,17 @@ export interface TunnelStatus {
   readonly rxPackets: number;
   readonly txBytes: number;
   readonly txPackets: number;
+  /** Where peers come from beside the configuration. */
+  readonly directory?: DirectoryStatus;
   readonly peers: readonly PeerStatus[];
+}
+
+export interface DirectoryStatus {
+  readonly source: string;
+  /** null: it has not said anything yet. */
+  readonly nodes: number | null;
+  /** Why it says nothing now; null: all is well. */
+  readonly trouble: string | null;
 }
 
 export interface PeerStatus {
@@ -62,6 +72,7 @@ export interface TunnelFacts {
   readonly translated: boolean;
   /** undefined: the device is not there. */
   readonly link: Link | undefined;
+  readonly directory?: DirectoryStatus | undefined;
   readonly peers: readonly Peer[];
 }
 
@@ -85,6 +96,7 @@ export function tunnelStatus(facts: TunnelFacts): TunnelStatus {
     rxPackets: Number(statistics?.rxPackets ?? 0n),
     txBytes: Number(statistics?.txBytes ?? 0n),
     txPackets: Number(statistics?.txPackets ?? 0n),
+    ...(facts.directory && { directory: facts.directory }),
     peers: facts.peers.map(peerStatus(facts)),
   };
 }

@@ -131,3 +131,19 @@ test("one tunnel, by its name or its interface's", () => {
       error.message === 'the daemon has no tunnel "x"; it has "hub", "home"',
   );
 });
+
+test("a directory says what it has, and what hinders it", () => {
+  const [tunnel] = status.tunnels;
+  assert.ok(tunnel);
+  const line = (directory: NonNullable<typeof tunnel.directory>): string | undefined =>
+    /^ +directory: (.*)$/m.exec(
+      renderStatus({ ...status, tunnels: [{ ...tunnel, directory }] }, now),
+    )?.[1];
+  const store = { source: "store /f/", nodes: 12, trouble: null };
+  assert.equal(line(store), "store /f/: 12 nodes");
+  assert.equal(
+    line({ ...store, nodes: null, trouble: "refused" }),
+    "store /f/: nothing yet; now: refused",
+  );
+  assert.doesNotMatch(renderStatus(status, now), /directory/);
+});

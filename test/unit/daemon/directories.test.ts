@@ -57,6 +57,8 @@ test("a tunnel begins with what its file says, tells who is left out, and follow
   assert.equal(first.said().length, 1);
   write({ "10.0.0.2": "198.51.100.2", "10.0.0.3": "198.51.100.3" });
   await eventually(() => first.exchanged.length === 1);
+  assert.deepEqual(first.directories.statusOf("fleet"), { source: path, nodes: 2, trouble: null });
+  assert.equal(first.directories.statusOf("other"), undefined);
   first.directories.close();
 });
 

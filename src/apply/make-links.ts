@@ -5,7 +5,7 @@
  * that we have chosen.
  */
 import { randomInt } from "node:crypto";
-import { devicesOf } from "../kernel/devices.ts";
+import { devicesOf, devicesWith } from "../kernel/devices.ts";
 import { deleteLink, dumpLinks, setLinkAlias } from "../kernel/link.ts";
 import type { Devices } from "../net/objects.ts";
 import type { Netlink } from "../netlink/connection.ts";
@@ -38,7 +38,9 @@ export async function makeLinks(
   const made = new Map<string, number>();
   for (let first = 0; first < links.length; first += LINKS_AT_ONCE) {
     const some = links.slice(first, first + LINKS_AT_ONCE);
-    for (const [name, index] of await makeSome(route, some, devices, chooseIndex)) {
+    // Not an index of those made just now: the alias would go to that one.
+    const known = devicesWith(devices, made);
+    for (const [name, index] of await makeSome(route, some, known, chooseIndex)) {
       made.set(name, index);
     }
   }

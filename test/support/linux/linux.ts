@@ -177,9 +177,11 @@ class FakeSocket implements NetlinkSocket {
         return;
       }
       const flags = fault?.kind === "interrupted" ? NLM_F_DUMP_INTR : 0;
-      for (const answer of answers) {
-        this.#say({ ...answer, sequence: message.sequence, flags: NLM_F_MULTI | flags });
-      }
+      const told = answers.map((answer) => ({
+        ...{ ...answer, sequence: message.sequence, flags: NLM_F_MULTI | flags },
+      }));
+      // In few datagrams, as the kernel does: nobody wakes a reader here.
+      if (told.length > 0) this.#queue.push(datagram(told));
       if (isDump) this.#say(done(message, 0, flags));
       else if ((message.flags & NLM_F_ACK) !== 0) this.#say(ack(message));
     } catch (error) {

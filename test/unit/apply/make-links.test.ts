@@ -128,3 +128,18 @@ test("with every index taken it ends", async () => {
   );
   assert.equal(sent.filter(([first]) => first?.operation === "RTM_NEWLINK t0").length, 5);
 });
+
+test("no index is given twice, however many are made", async () => {
+  const { route } = kernel(
+    () => undefined,
+    () => [],
+  );
+  const lowest = (known: { name(index: number): string | undefined }): number => {
+    let index = 100 + Math.floor(Math.random() * 200);
+    while (known.name(index) !== undefined) index++;
+    return index;
+  };
+  const many = Array.from({ length: 130 }, (_, i) => link(`t${i}`));
+  const made = await makeLinks(route, many, devices(), lowest);
+  assert.equal(new Set(made.values()).size, 130);
+});

@@ -59,7 +59,7 @@ void OnSignal(int) {
   answered++;
 }
 
-/** One that does (Node's for its debugger) sleeps for ever, and would never answer. */
+/** Node's for its debugger does for ever, and one that is just beginning for a moment. */
 bool BlocksSignals(const char* thread) {
   std::ifstream status(std::string("/proc/self/task/") + thread + "/status");
   for (std::string line; std::getline(status, line);) {
@@ -70,7 +70,7 @@ bool BlocksSignals(const char* thread) {
   return true;  // it has ended
 }
 
-/** All threads of the process but this one; gives how many will answer. */
+/** All threads of the process but this one; gives how many will answer at once, the others when they hear. */
 int AskOthers() {
   DIR* tasks = opendir("/proc/self/task");
   if (tasks == nullptr) throw SystemFailure{errno, "opendir /proc/self/task"};
@@ -78,8 +78,9 @@ int AskOthers() {
   int asked = 0;
   while (const dirent* entry = readdir(tasks)) {
     const auto thread = static_cast<pid_t>(std::atoi(entry->d_name));
-    if (thread <= 0 || thread == self || BlocksSignals(entry->d_name)) continue;
-    if (syscall(SYS_tgkill, getpid(), thread, kSignal) == 0) asked++;
+    if (thread <= 0 || thread == self) continue;
+    const bool hears = !BlocksSignals(entry->d_name);
+    if (syscall(SYS_tgkill, getpid(), thread, kSignal) == 0 && hears) asked++;
   }
   closedir(tasks);
   return asked;
@@ -91,11 +92,11 @@ void RestrictTo(uint64_t capabilities) {
   mask = capabilities;
   answered = 0;
   refusal = 0;
+  // It stays: who does not hear yet would be ended by the default action when he does.
   struct sigaction ours {};
-  struct sigaction before {};
   ours.sa_handler = OnSignal;
   ours.sa_flags = SA_RESTART;
-  if (sigaction(kSignal, &ours, &before) != 0) throw SystemFailure{errno, "sigaction"};
+  if (sigaction(kSignal, &ours, nullptr) != 0) throw SystemFailure{errno, "sigaction"};
   // This one first: whatever thread it makes from here on is born with no more.
   const int own = RestrictThread();
   const int asked = own == 0 ? AskOthers() : 0;
@@ -103,8 +104,6 @@ void RestrictTo(uint64_t capabilities) {
     const timespec millisecond{0, 1000000};
     nanosleep(&millisecond, nullptr);
   }
-  // A late one would end the process by the default action: the handler stays.
-  if (answered == asked) sigaction(kSignal, &before, nullptr);
   if (own != 0 || refusal != 0) {
     throw SystemFailure{own != 0 ? own : refusal.load(), "capset"};
   }

@@ -61,7 +61,7 @@ export function ourListeners(listeners: readonly FouListener[], owners: Owners):
 }
 
 /** A datagram of a list has room for more than this, so that of so many none is left out. */
-const ONE_DATAGRAM = 32;
+export const ONE_DATAGRAM = 32;
 
 /**
  * Of each datagram of a list but the last the kernel forgets one listener: what finds no room in it is not

@@ -6,7 +6,9 @@ import { dumpListeners, FOU_GENL_NAME, listenerName } from "../kernel/fou.ts";
 import { findFamily } from "../kernel/genetlink.ts";
 import { dumpProxies, proxyName } from "../kernel/neighbour.ts";
 import { readSysctl } from "../kernel/sysctl.ts";
+import { readUdpSockets } from "../kernel/udp-state.ts";
 import type { Message } from "../netlink/request.ts";
+import { ONE_DATAGRAM } from "./listeners.ts";
 import type { Sockets } from "./sockets.ts";
 
 export interface SilentWants {
@@ -22,18 +24,46 @@ export interface Silent {
   readonly sysctls: readonly (readonly [name: string, value: string | undefined])[];
 }
 
+/** @param before The look before this one. */
 export async function lookAtSilent(
   { generic, route }: Pick<Sockets, "generic" | "route">,
   { listeners, proxies, sysctls }: SilentWants,
+  before?: Silent,
 ): Promise<Silent> {
   const fou = listeners ? await findFamily(generic, FOU_GENL_NAME) : undefined;
+  const listed = fou === undefined ? [] : await generic.dump(dumpListeners(fou));
   return {
-    listeners: fou === undefined ? [] : await generic.dump(dumpListeners(fou)),
+    listeners: withUnlisted(listed, before?.listeners ?? [], boundPlaces),
     proxies: proxies ? await route.dump(dumpProxies()) : [],
     sysctls: await Promise.all(
       sysctls.map(async (name) => [name, await readSysctl(name)] as const),
     ),
   };
+}
+
+/**
+ * Of a long list the kernel leaves some out (see listeners.ts), others whenever one has moved within it. What
+ * was there and still has its socket is there. Pure.
+ *
+ * @param bound Names of all that have a socket.
+ */
+export function withUnlisted(
+  listed: readonly Message[],
+  before: readonly Message[],
+  bound: () => ReadonlySet<string>,
+): readonly Message[] {
+  if (listed.length <= ONE_DATAGRAM) return listed;
+  // What was added in the end last time is so again.
+  if (equal(before.slice(0, listed.length), listed)) return before;
+  const names = new Set(listed.map(listenerName));
+  const missing = before.filter((message) => !names.has(listenerName(message)));
+  if (missing.length === 0) return listed;
+  const there = bound();
+  return [...listed, ...missing.filter((message) => there.has(listenerName(message)))];
+}
+
+function boundPlaces(): ReadonlySet<string> {
+  return new Set((readUdpSockets() ?? []).map(({ local, port }) => `${local ?? "*"}:${port}`));
 }
 
 /**

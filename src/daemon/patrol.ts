@@ -30,7 +30,7 @@ export function startPatrol(options: PatrolOptions): () => void {
 
   async function look(): Promise<void> {
     const { writes } = writer;
-    const silent = await lookAtSilent(sockets, wants);
+    const silent = await lookAtSilent(sockets, wants, before?.silent);
     // A number is odd while a write is under way.
     const calm = writes % 2 === 0 && writes === writer.writes && writes === before?.writes;
     const what = before && silentChange(before.silent, silent, !calm);

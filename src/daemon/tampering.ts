@@ -43,6 +43,8 @@ export class Tampering {
   readonly #names = new Map<number, string>();
   readonly #settings = new Map<string, Settings>();
   readonly #down = new Set<string>();
+  /** What was listed and nobody has asked for yet, by index: with 1,000 devices reading it is a part of the start. */
+  readonly #unread = new Map<number, Message>();
   #replaced = new Map<string, number>();
 
   constructor(owner: Owner) {
@@ -52,13 +54,22 @@ export class Tampering {
 
   /** Devices as they are, where nothing newer is known of them. */
   learn(messages: readonly Message[]): void {
-    for (const message of messages) {
-      const link = decodeLink(message, unnamed);
-      if (link === undefined || !this.#owner.interfaces.has(link.name)) continue;
-      if (this.#settings.has(link.name)) continue;
-      this.#names.set(link.index, link.name);
-      this.#settings.set(link.name, link);
-    }
+    for (const message of messages) this.#unread.set(indexIn(message), message);
+  }
+
+  #read(index: number): void {
+    const message = this.#unread.get(index);
+    if (message === undefined) return;
+    this.#unread.delete(index);
+    const link = decodeLink(message, unnamed);
+    if (link === undefined || !this.#owner.interfaces.has(link.name)) return;
+    if (this.#settings.has(link.name)) return;
+    this.#names.set(link.index, link.name);
+    this.#settings.set(link.name, link);
+  }
+
+  #readAll(): void {
+    for (const index of [...this.#unread.keys()]) this.#read(index);
   }
 
   get table(): string {
@@ -71,12 +82,14 @@ export class Tampering {
 
   /** Our devices, by index. */
   get devices(): ReadonlyMap<number, string> {
+    this.#readAll();
     return this.#names;
   }
 
   /** Whether a notification is about a device of ours. */
   isAboutOurs(message: Message): boolean {
     if (message.type !== RTM_NEWLINK && message.type !== RTM_DELLINK) return false;
+    this.#read(indexIn(message));
     if (this.#names.has(indexIn(message))) return true;
     const link = decodeLink(message, unnamed);
     return link !== undefined && this.#owner.interfaces.has(link.name);
@@ -85,6 +98,8 @@ export class Tampering {
   /** What has become of ours, in words; undefined: nothing. */
   take(message: Message): string | undefined {
     const { type, payload, port = 0 } = message;
+    // A route's message has no index there; what is found by chance is read a little early.
+    this.#read(indexIn(message));
     if (type === RTM_NEWLINK || type === RTM_DELLINK) return this.#takeLink(message);
     // What the kernel takes along with a device is told by the device.
     if (port === 0 || this.#owner.isOwn(port)) return undefined;
@@ -142,6 +157,8 @@ export class Tampering {
     }
     if (!this.#owner.interfaces.has(name)) return undefined;
     if (message.type === RTM_DELLINK) {
+      // By its name, too.
+      this.#readAll();
       // Of a device that was made anew the old one's end may come late.
       if (known === undefined && this.#settings.has(name)) return undefined;
       this.#forget(index, name);

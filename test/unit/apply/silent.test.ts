@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Silent, silentChange } from "../../../src/apply/silent.ts";
+import { type Silent, silentChange, withUnlisted } from "../../../src/apply/silent.ts";
 import { addListener } from "../../../src/kernel/fou.ts";
 import { newProxy } from "../../../src/kernel/neighbour.ts";
 import { ipAddress } from "../../../src/net/address.ts";
@@ -41,6 +41,38 @@ test("what has gone is said, whoever was at work; what is another one, only wher
     silentChange(silent(), silent({ listeners: [listener(3), listener(2), listener(1)] }), false),
     undefined,
   );
+});
+
+test("what a long list leaves out is there as long as it has its socket", () => {
+  const all = Array.from({ length: 100 }, (_, i) => listener(1 + i));
+  const bound = (...not: number[]) => {
+    const ports = all.map((_, i) => 1 + i).filter((port) => !not.includes(port));
+    return () => new Set(ports.map((port) => `203.0.113.1:${port}`));
+  };
+  const without = (...ports: number[]) => all.filter((_, i) => !ports.includes(1 + i));
+  const first = withUnlisted(without(33, 66), [], bound());
+  assert.equal(first.length, 98);
+  const second = withUnlisted(without(33, 67), first, bound());
+  assert.equal(
+    silentChange(silent({ listeners: first }), silent({ listeners: second }), false),
+    undefined,
+  );
+  assert.equal(
+    withUnlisted(without(33, 67), second, () => assert.fail()),
+    second,
+  );
+  const third = withUnlisted(without(33, 66), second, bound(67));
+  assert.equal(
+    silentChange(silent({ listeners: second }), silent({ listeners: third }), true),
+    undefined,
+  );
+  const fourth = withUnlisted(without(34, 67), third, bound(67));
+  assert.equal(
+    silentChange(silent({ listeners: third }), silent({ listeners: fourth }), true),
+    "the FOU listener 203.0.113.1:67 was removed",
+  );
+  // A short list is whole.
+  assert.deepEqual(withUnlisted(all.slice(1, 20), all.slice(0, 20), bound()), all.slice(1, 20));
 });
 
 test("proxy neighbours and parameters", () => {

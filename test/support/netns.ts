@@ -30,21 +30,26 @@ export class RemoteNetlink {
   }
 
   request(request: Request): Promise<Message[]> {
-    return this.#call({ method: "request", requests: [request] }) as Promise<Message[]>;
+    return this.#call({ method: "request", requests: [plain(request)] }) as Promise<Message[]>;
   }
 
   async requestAll(requests: readonly Request[]): Promise<(KernelError | undefined)[]> {
-    const results = await this.#call({ method: "requestAll", requests });
+    const results = await this.#call({ method: "requestAll", requests: requests.map(plain) });
     return (results as (Refusal | undefined)[]).map((refusal) => refusal && revived(refusal));
   }
 
   dump(request: Request): Promise<Message[]> {
-    return this.#call({ method: "dump", requests: [request] }) as Promise<Message[]>;
+    return this.#call({ method: "dump", requests: [plain(request)] }) as Promise<Message[]>;
   }
 
   async batch(begin: Request, requests: readonly Request[], end: Request): Promise<void> {
-    await this.#call({ method: "batch", requests: [begin, ...requests, end] });
+    await this.#call({ method: "batch", requests: [begin, ...requests, end].map(plain) });
   }
+}
+
+/** What another process gets of an object is what stands in it, and some requests reckon. */
+function plain({ operation, type, flags, payload }: Request): Request {
+  return { operation, type, flags, payload };
 }
 
 interface Waiting {

@@ -78,19 +78,20 @@ export function roleOf(part: PeerPart): PeerConfig["role"] {
   return part.auth === "none" ? "static" : "wait";
 }
 
+const tokenNames = ["token", "tokenBase64"] as const;
+
 /** Which keys may and must stand together; one complaint for each thing that does not fit. */
 function checkKeys(part: PeerPart, role: PeerConfig["role"], context: PeerContext): void {
   const { path, problems, single } = context;
   const complain = (key: string | undefined, what: string, mend: string, note?: Note): void => {
     problems.add(key === undefined ? path : [...path, key], new Complaint(what, mend), note);
   };
-  const tokens = (["token", "tokenBase64"] as const).filter((name) => hasSecret(part, name));
-  const given = [
-    ...(part.publicKey === undefined ? [] : ["publicKey"]),
-    ...tokens,
-    ...(part.heartbeat === undefined ? [] : ["heartbeat"]),
-    ...(part.auth === undefined ? [] : ["auth"]),
-  ];
+  const given: string[] = [];
+  if (part.publicKey !== undefined) given.push("publicKey");
+  for (const name of tokenNames) if (hasSecret(part, name)) given.push(name);
+  const tokens = given.length > (part.publicKey === undefined ? 0 : 1);
+  if (part.heartbeat !== undefined) given.push("heartbeat");
+  if (part.auth !== undefined) given.push("auth");
   const ownKey = hasSecret(part, "privateKey");
   if (role === "dial") {
     const ways = [
@@ -174,8 +175,7 @@ function checkKeys(part: PeerPart, role: PeerConfig["role"], context: PeerContex
     complain("replyOnAuth", "answers to a peer that we dial", "remove it, or write false");
   }
   const signs =
-    part.publicKey !== undefined ||
-    (role === "dial" && tokens.length === 0 && part.auth === undefined);
+    part.publicKey !== undefined || (role === "dial" && !tokens && part.auth === undefined);
   if (hasSecret(part, "secret") && !signs) {
     const key = part.secret === undefined ? "secretFile" : "secret";
     complain(key, "a secret, and no signature to mix it into", "remove it, or use a key", {

@@ -137,9 +137,11 @@ function checkSideBySide(peers: readonly PeerConfig[], path: Path, problems: Pro
 }
 
 function getOrAdd(maps: Map<number, Map<string, string>>, key: number): Map<string, string> {
-  const there = maps.get(key) ?? new Map<string, string>();
-  maps.set(key, there);
-  return there;
+  const there = maps.get(key);
+  if (there !== undefined) return there;
+  const made = new Map<string, string>();
+  maps.set(key, made);
+  return made;
 }
 
 /** What a peer that we wait for is known by, one character a byte; for comparing only. */

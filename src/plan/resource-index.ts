@@ -35,23 +35,26 @@ export class ResourceIndex {
   }
 
   #add(resource: Resource): void {
-    const next = this.#all.length;
-    const at = this.#find(resource);
-    if (at !== undefined) {
-      this.#all[at] = resource;
-      return;
-    }
-    this.#all.push(resource);
     switch (resource.object) {
       case "nexthop":
-        this.#nexthops.set(resource.spec.id, next);
+        this.#put(this.#nexthops, resource.spec.id, resource);
         break;
       case "route":
-        this.#routesLike(resource).byAddress.set(resource.spec.destination.address, next);
+        this.#put(
+          this.#routesLike(resource).byAddress,
+          resource.spec.destination.address,
+          resource,
+        );
         break;
       default:
-        this.#others.set(keyOf(resource), next);
+        this.#put(this.#others, keyOf(resource), resource);
     }
+  }
+
+  #put<Key>(places: Map<Key, number>, key: Key, resource: Resource): void {
+    const at = places.get(key);
+    if (at !== undefined) this.#all[at] = resource;
+    else places.set(key, this.#all.push(resource) - 1);
   }
 
   #find(resource: Resource): number | undefined {

@@ -40,14 +40,18 @@ export function familyOf(address: IpAddress): Family {
   return isDotted(address) ? "ipv4" : "ipv6";
 }
 
-/** The first dot of an IPv4 address is among its first four characters, of an IPv6 address none is. */
+/** The first dot of an IPv4 address is among its first four characters; of IPv6 only `::1.2.3.4` has one there. */
 function isDotted(address: string): boolean {
   return (
-    address.charCodeAt(1) === DOT || address.charCodeAt(2) === DOT || address.charCodeAt(3) === DOT
+    address.charCodeAt(0) !== COLON &&
+    (address.charCodeAt(1) === DOT ||
+      address.charCodeAt(2) === DOT ||
+      address.charCodeAt(3) === DOT)
   );
 }
 
 const DOT = 0x2e;
+const COLON = 0x3a;
 
 /** Bits of an address of this family: 32 or 128. */
 export function bitsOf(family: Family): number {

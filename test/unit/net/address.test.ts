@@ -32,6 +32,10 @@ test("addresses are canonical", () => {
   }
   assert.throws(() => ipAddress("localhost"), TypeError);
   assert.equal(familyOf(ipAddress("::1")), "ipv6");
+  // Written by Node with a dotted tail that begins early.
+  for (const text of ["::1.2.3.4", "::12.3.4.5", "::ffff:1.2.3.4"])
+    assert.equal(familyOf(ipAddress(text)), "ipv6", text);
+  assert.equal(addressBytes(ipAddress("::1.2.3.4")).toString("hex"), "01020304".padStart(32, "0"));
 });
 
 test("bytes and back", () => {

@@ -9,6 +9,9 @@ export interface Lock {
   release(): void;
 }
 
+/** Milliseconds. */
+const PATIENCE = 2000;
+
 /** Throws a {@link Failure} that says who holds it. */
 export async function lockTable(table: string): Promise<Lock> {
   const path = `\0ipipoud/${table}`;
@@ -44,12 +47,15 @@ function holder(path: string): Promise<string> {
     const socket = connect(path);
     let text = "";
     const done = (): void => {
+      clearTimeout(timer);
       socket.destroy();
       resolve(/^[0-9]{1,10}$/.test(text) ? text : "unknown");
     };
-    socket.setTimeout(2000, done);
+    // In all: anybody may hold an abstract name, and say a little again and again.
+    const timer = setTimeout(done, PATIENCE);
     socket.on("data", (chunk) => {
       text += chunk.toString("latin1").slice(0, 16);
+      if (text.length > 16) done();
     });
     socket.on("end", done);
     socket.on("error", done);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { test } from "node:test";
 import { lockTable } from "../../../src/daemon/lock.ts";
 import { Failure } from "../../../src/net/failure.ts";
@@ -30,4 +30,26 @@ test("strangers who connect and stay take no descriptors", async () => {
   while (open() > before + strangers.length) await new Promise((go) => setTimeout(go, 5));
   for (const socket of strangers) socket.destroy();
   lock.release();
+});
+
+test("whoever holds the name and never ends what it says does not hold up the start", async () => {
+  const path = `\0ipipoud/${table}-held`;
+  const talking = (gap: number): Promise<void> =>
+    new Promise((over, failed) => {
+      const server = createServer((client) => {
+        client.on("error", () => undefined);
+        const timer = setInterval(() => client.write("1"), gap);
+        client.on("close", () => clearInterval(timer));
+      });
+      server.listen(path, () => {
+        assert
+          .rejects(
+            lockTable(`${table}-held`),
+            (error) => error instanceof Failure && error.exitCode === 5,
+          )
+          .then(() => server.close(() => over()), failed);
+      });
+    });
+  await talking(10);
+  await talking(1000);
 });

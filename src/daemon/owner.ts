@@ -3,7 +3,7 @@ import type { Sockets } from "../apply/sockets.ts";
 import type { Configuration } from "../config/model.ts";
 import type { Peers } from "../tunnel/peers.ts";
 import type { Owner } from "./tampering.ts";
-import { whoHas } from "./who-has.ts";
+import { whoHasLately } from "./who-has.ts";
 
 export interface OwnerOptions {
   readonly configuration: Configuration;
@@ -23,6 +23,6 @@ export function ownerOf({ configuration, sockets, peers }: OwnerOptions): Owner 
       [...peers.all()].flatMap(({ tunnel, applied, wanted }) =>
         tunnel.interface === device ? [applied, wanted].filter((at) => at !== undefined) : [],
       ),
-    nameOf: whoHas,
+    nameOf: whoHasLately(),
   };
 }

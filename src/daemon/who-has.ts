@@ -11,6 +11,19 @@ export function whoHas(port: number): string {
   return name === undefined ? `process ${port}` : `${name} (process ${port})`;
 }
 
+/** Milliseconds in which a port has not passed from one process to another. */
+const LATELY = 100;
+
+/** The same, for a flood of changes: of one port in a row it is looked up once. */
+export function whoHasLately(look = whoHas, clock = () => performance.now()) {
+  let last: { readonly port: number; readonly at: number; readonly words: string } | undefined;
+  return (port: number): string => {
+    const at = clock();
+    if (last?.port !== port || at - last.at > LATELY) last = { port, at, words: look(port) };
+    return last.words;
+  };
+}
+
 function nameOf(process: number): string | undefined {
   try {
     return readFileSync(`/proc/${process}/comm`, "utf8").trimEnd();

@@ -64,7 +64,7 @@ export class Publication {
     while (!signal.aborted) {
       let pause = lease / BEATS;
       try {
-        await this.#beat();
+        if (!(await this.#beat())) pause = 0;
         failures = 0;
         if (this.#trouble !== undefined) onTrouble(undefined);
         this.#trouble = undefined;
@@ -87,14 +87,18 @@ export class Publication {
     this.#options.onTrouble(message);
   }
 
-  async #beat(): Promise<void> {
+  /** Gives whether all is written: of much to write through slow members each beat writes a part. */
+  async #beat(): Promise<boolean> {
+    const begun = performance.now();
     await this.#keepAlive();
-    const { wanted, prefix, members } = this.#options;
+    const { wanted, prefix, members, lease } = this.#options;
     const { signal } = this.#end;
     const now = await wanted(async (name) => await this.#read(name));
     let isNews = false;
     for (const [name, value] of now) {
       if (this.#written.get(name) === value) continue;
+      // Before the lease, and all that was written with it, ends.
+      if (isNews && performance.now() - begun > lease / BEATS) return false;
       isNews = true;
       const body = { key: encode(prefix + name), value: encode(value), lease: this.#lease };
       await members.ask("kv/put", body, signal);
@@ -106,6 +110,7 @@ export class Publication {
       this.#written.delete(name);
     }
     if (isNews) this.#options.onWritten();
+    return true;
   }
 
   async #keepAlive(): Promise<void> {

@@ -5,9 +5,10 @@ import type { PublishConfig, StoreOrigin } from "../../../../src/config/model.ts
 import { ipAddress } from "../../../../src/net/address.ts";
 import { Publisher, wantedOf } from "../../../../src/tunnel/directory/publisher.ts";
 import type { TunnelEvent } from "../../../../src/tunnel/events.ts";
+import type { Peer } from "../../../../src/tunnel/peers.ts";
 import { eventually } from "../../../e2e/support/eventually.ts";
 import { at, configuration, inner, peer, prefix, tunnel } from "../../../support/configuration.ts";
-import { FakeEtcd, refuse } from "../../../support/fake-etcd.ts";
+import { FakeEtcd, type Fault, refuse } from "../../../support/fake-etcd.ts";
 import { world } from "../../../support/tunnel.ts";
 
 const publicKey = Buffer.alloc(32, 1).toString("base64");
@@ -82,9 +83,10 @@ describe("a publication", () => {
     for (const end of ends.splice(0).reverse()) await end();
   });
 
-  async function start(members = 1) {
+  async function start(members = 1, hub: { peers?: () => Iterable<Peer>; fault?: Fault } = {}) {
     const etcd = await FakeEtcd.start({ members });
     ends.push(() => etcd.stop());
+    if (hub.fault !== undefined) etcd.faults.set(0, hub.fault);
     const from: StoreOrigin = {
       ...{ kind: "store", members: etcd.urls, prefix: "/f/", user: undefined, password: undefined },
       ...{ caFile: undefined, certFile: undefined, keyFile: undefined, publish: undefined },
@@ -93,8 +95,8 @@ describe("a publication", () => {
     let port = 7777;
     let known = 0;
     const publisher = new Publisher({
-      ...{ tunnel: fleet, from, publicKey, peers: () => [] },
-      publish: { endpoint: "own", report: false, lease: 600 },
+      ...{ tunnel: fleet, from, publicKey, peers: hub.peers ?? (() => []) },
+      publish: { endpoint: "own", report: hub.peers !== undefined, lease: 600 },
       outer: () => ({ address: ipAddress("198.51.100.1"), port }),
       emit: (event) => void events.push(event),
       known: () => {
@@ -142,6 +144,24 @@ describe("a publication", () => {
     for (const lease of [...etcd.leases.keys()]) etcd.expire(lease);
     assert.equal(etcd.keys.size, 0);
     await stands();
+  });
+
+  it("keeps its lease alive while much is written slowly", async () => {
+    const names = Array.from({ length: 40 }, (_, i) => `10.0.1.${i}`);
+    const many = names.map((name) => peer(name, { allowedIPs: [prefix(`${name}/32`)] }));
+    const { peers, tunnels } = world(configuration([tunnel("fleet", many)]));
+    for (const one of peers.all()) tunnels.proven(one, at("203.0.113.9:40001"));
+    const slow: Fault = (path) => {
+      const until = performance.now() + (path === "kv/put" ? 40 : 0);
+      while (performance.now() < until);
+      return false;
+    };
+    const { etcd } = await start(1, { peers: () => peers.all(), fault: slow });
+    await eventually(() => etcd.keys.size === 41, quick);
+    const parts = etcd.asked.join(" ").split(/lease\/\w+/);
+    const most = Math.max(...parts.map((part) => part.split("kv/put").length - 1));
+    assert.ok(most <= 10, `${most} written without a sign of life`);
+    assert.equal(etcd.asked.filter((path) => path === "kv/put").length, 41);
   });
 
   it("goes on with another member, and says once that there is none", async () => {

@@ -47,7 +47,10 @@ export async function follow(question: Question, take: (message: Mapping) => voi
   const { signal } = question;
   const response = await within(question, async (beginning) => await open(question, beginning));
   if (response.statusCode !== 200) {
-    const text = await within(question, async () => await whole(response));
+    const text = await within(question, async (reading) => {
+      reading.addEventListener("abort", () => void response.destroy());
+      return await whole(response);
+    });
     throw faultOf(parse(text, response.statusCode ?? 0), response.statusCode ?? 0);
   }
   response.socket.setKeepAlive(true, KEEPALIVE);

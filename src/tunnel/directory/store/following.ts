@@ -4,15 +4,18 @@
  * between the two, so that nobody sees a fleet come and go.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { mostNodes } from "../../../config/hosts.ts";
 import type { DirectoryListener } from "../source.ts";
 import { Entries } from "./entries.ts";
 import { inWords } from "./exchange.ts";
-import { type FaultKind, StoreFault } from "./fault.ts";
+import { type FaultKind, printable, StoreFault } from "./fault.ts";
 import type { Members } from "./members.ts";
 import { encode, type Header, rangeOf, readRange, readWatch } from "./messages.ts";
 
 /** Entries at a time. */
 const PAGE = 1000;
+/** Characters of all keys and values together. */
+const MOST_TEXT = 64 << 20;
 /** Changes that come together are told together. Milliseconds. */
 const SETTLING = 50;
 /** Between two rounds of all members: soon, as a change is to arrive as soon as they are back. Milliseconds. */
@@ -141,7 +144,10 @@ export class Following {
           this.#forget();
           throw new StoreFault("unreachable", "it has forgotten where we were");
         case "canceled":
-          throw new StoreFault("unreachable", `it has ended the watch (${message.reason})`);
+          throw new StoreFault(
+            "unreachable",
+            `it has ended the watch (${printable(message.reason)})`,
+          );
       }
     });
   }
@@ -154,12 +160,20 @@ export class Following {
     const all: { key: string; value: string; revision: number }[] = [];
     let key = first;
     let header: Header | undefined;
+    let size = 0;
     for (;;) {
       const at = header === undefined ? {} : { revision: String(header.revision) };
       const body = { key, range_end, limit: String(PAGE), ...at };
       const page = readRange(await members.ask("kv/range", body, signal));
       header ??= page.header;
-      all.push(...page.pairs);
+      for (const pair of page.pairs) {
+        size += pair.key.length + pair.value.length;
+        all.push(pair);
+      }
+      // Pages without end are noticed before there is no memory left.
+      if (all.length > mostNodes || size > MOST_TEXT) {
+        throw new StoreFault("refused", `more than ${mostNodes} entries or ${MOST_TEXT >> 20} MiB`);
+      }
       const last = page.pairs.at(-1);
       if (!page.more || last === undefined) break;
       key = encode(`${last.key}\0`);

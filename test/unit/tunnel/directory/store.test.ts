@@ -265,6 +265,36 @@ describe("a directory in a store", () => {
         ),
       "it can't be used (it has ended the watch (no permission))",
     ],
+    [
+      "a watch that is refused at length",
+      (path: string, response: ServerResponse) =>
+        sayAndEnd(
+          path,
+          response,
+          JSON.stringify({ result: { canceled: true, cancel_reason: "\u001b[2J".repeat(1000) } }),
+        ),
+      `it can't be used (it has ended the watch (${"?[2J".repeat(30)}))`,
+    ],
+    [
+      "a refusal that never ends",
+      (path: string, response: ServerResponse) => {
+        if (path !== "watch") return false;
+        response.writeHead(500).write("{");
+        return true;
+      },
+      "it can't be used (no answer within 5 s)",
+    ],
+    [
+      "pages without end",
+      (path: string, response: ServerResponse) => {
+        if (path !== "kv/range") return false;
+        const kvs = Array.from({ length: 20_000 }, () => ({ key: "YQ==", mod_revision: "1" }));
+        const header = { cluster_id: "1", revision: "1" };
+        response.end(JSON.stringify({ header, kvs, more: true, count: "20000" }));
+        return true;
+      },
+      "more than 100000 entries or 64 MiB",
+    ],
     ["silence", () => true, "it can't be used (no answer within 5 s)"],
   ] as const) {
     it(`has one word for ${what}, and goes on when it is over`, async () => {

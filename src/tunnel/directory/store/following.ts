@@ -79,7 +79,10 @@ export class Following {
     const { members } = this.#options;
     /** Members in a row that did not do. */
     let failures = 0;
+    /** Watches in a row that ended soon after they had begun. */
+    let brief = 0;
     while (!this.#closed) {
+      const begun = performance.now();
       this.#session = new AbortController();
       let fault: StoreFault;
       let watched = false;
@@ -98,13 +101,17 @@ export class Following {
         this.#lost = performance.now();
         this.#troubled = undefined;
         failures = 0;
+        brief = this.#lost - begun < DOUBT ? brief + 1 : 0;
       }
       failures++;
       members.next();
       this.#complain(fault, failures);
-      if (failures % members.size === 0) {
-        await this.#sleep(failures / members.size, fault.kind);
-      }
+      // Members that all end each watch at once are not to be asked without a pause.
+      const rounds = Math.max(
+        failures % members.size === 0 ? failures / members.size : 0,
+        watched ? Math.floor(brief / members.size) : 0,
+      );
+      if (rounds > 0) await this.#sleep(rounds, fault.kind);
     }
   }
 

@@ -310,6 +310,22 @@ describe("a directory in a store", () => {
     });
   }
 
+  it("does not ask without a pause where all members end each watch at once", async () => {
+    const etcd = await start({ members: 2 });
+    etcd.put({ "/f/10.0.0.1": node("a") });
+    const created = '{"result": {"created": true, "header": {"cluster_id": "1", "revision": "2"}}}';
+    for (const member of [0, 1]) {
+      etcd.faults.set(member, (path, response) => sayAndEnd(path, response, created));
+    }
+    const { says } = follow(etcd);
+    await says("10.0.0.1");
+    const before = etcd.asked.length;
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    assert.ok(etcd.asked.length - before < 30, `${etcd.asked.length - before} requests`);
+    etcd.faults.clear();
+    await eventually(() => etcd.watchers === 1, quick);
+  });
+
   it("shows who it is, again when its token is forgotten, and never its password", async () => {
     const etcd = await start({ user: { name: "hub", password: "pass word" } });
     etcd.put({ "/f/10.0.0.1": node("a") });

@@ -22,7 +22,12 @@ export interface Silent {
   readonly listeners: readonly Message[];
   readonly proxies: readonly Message[];
   readonly sysctls: readonly (readonly [name: string, value: string | undefined])[];
+  /** Of more parameters than are read in one look: whose turn is next. */
+  readonly turn?: number;
 }
+
+/** Parameters that are read in one look: each costs 0.1 ms, and 1,000 tunnels can have 1,000. */
+const SYSCTLS_AT_ONCE = 100;
 
 /** @param before The look before this one. */
 export async function lookAtSilent(
@@ -35,10 +40,28 @@ export async function lookAtSilent(
   return {
     listeners: withUnlisted(listed, before?.listeners ?? [], boundPlaces),
     proxies: proxies ? await route.dump(dumpProxies()) : [],
-    sysctls: await Promise.all(
-      sysctls.map(async (name) => [name, await readSysctl(name)] as const),
-    ),
+    ...(await readInTurn(sysctls, before)),
   };
+}
+
+/** All at first; then some in each look, and the others are as they were. */
+export async function readInTurn(
+  names: readonly string[],
+  before?: Pick<Silent, "sysctls" | "turn">,
+  read: (name: string) => Promise<string | undefined> = readSysctl,
+): Promise<Pick<Silent, "sysctls" | "turn">> {
+  const known = before?.sysctls ?? [];
+  const whole = names.length <= SYSCTLS_AT_ONCE || known.length !== names.length;
+  const turn = before?.turn ?? 0;
+  const sysctls = await Promise.all(
+    names.map(async (name, i) => {
+      const isItsTurn = (i - turn + names.length) % names.length < SYSCTLS_AT_ONCE;
+      return whole || isItsTurn || known[i] === undefined
+        ? ([name, await read(name)] as const)
+        : known[i];
+    }),
+  );
+  return { sysctls, turn: whole ? 0 : (turn + SYSCTLS_AT_ONCE) % names.length };
 }
 
 /**

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Silent, silentChange, withUnlisted } from "../../../src/apply/silent.ts";
+import { readInTurn, type Silent, silentChange, withUnlisted } from "../../../src/apply/silent.ts";
 import { addListener } from "../../../src/kernel/fou.ts";
 import { newProxy } from "../../../src/kernel/neighbour.ts";
 import { ipAddress } from "../../../src/net/address.ts";
@@ -88,4 +88,42 @@ test("proxy neighbours and parameters", () => {
   const off = { ...before, sysctls: [["net/ipv4/ip_forward", "0"] as const] };
   assert.equal(silentChange(before, off, false), "net.ipv4.ip_forward was set to 0");
   assert.equal(silentChange(before, off, true), undefined);
+});
+
+test("of more parameters than are read in one look each has its turn", async () => {
+  const names = Array.from({ length: 250 }, (_, i) => `net/ipv4/conf/t${i}/rp_filter`);
+  let value = "2";
+  let asked = 0;
+  const look = async (before?: Silent): Promise<Silent> => {
+    asked = 0;
+    const read = async (): Promise<string> => {
+      asked++;
+      return value;
+    };
+    return { ...silent(), ...(await readInTurn(names, before, read)) };
+  };
+  let before = await look();
+  assert.equal(asked, 250);
+  value = "1";
+  const changed: (string | undefined)[] = [];
+  for (let i = 0; i < 4; i++) {
+    const now = await look(before);
+    assert.equal(asked, 100);
+    assert.deepEqual(
+      now.sysctls.map(([name]) => name),
+      names,
+    );
+    changed.push(silentChange(before, now, false));
+    before = now;
+  }
+  const wasSet = (i: number) => `net.ipv4.conf.t${i}.rp_filter was set to 1`;
+  assert.deepEqual(changed, [wasSet(0), wasSet(100), wasSet(200), undefined]);
+  assert.ok(before.sysctls.every(([, is]) => is === "1"));
+
+  const few = await readInTurn(names.slice(0, 3), undefined, async () => "0");
+  const again = await readInTurn(names.slice(0, 3), few, async () => "1");
+  assert.deepEqual(
+    again.sysctls.map(([, is]) => is),
+    ["1", "1", "1"],
+  );
 });

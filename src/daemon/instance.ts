@@ -337,7 +337,8 @@ export class Instance {
       publicKeyOf: (seed) => signatures.publicKey(seed.reveal()),
       peersOf: (tunnel) => this.#select(tunnel, undefined),
       resolve: (host) => diallers.resolve(host),
-      exchange: (tunnel, nodes) => this.#writer.exchange(() => this.#exchange(tunnel, nodes)),
+      exchange: (tunnel, nodes) =>
+        this.#writer.exchange(tunnel, () => this.#exchange(tunnel, nodes)),
       onError: (error) => this.#complain(error),
     });
     this.#directories = directories;

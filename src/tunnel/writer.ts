@@ -32,7 +32,8 @@ export class Writer {
   #closed = false;
   /** Whoever waits for what is decided now to be written. */
   #waiting: (() => void)[] = [];
-  #exchanges: (() => void)[] = [];
+  /** By tunnel. */
+  #exchanges = new Map<string, () => void>();
   #writes = 0;
   /** Of the whole that is written now. */
   #reason: string | undefined;
@@ -95,10 +96,11 @@ export class Writer {
 
   /**
    * Before the next whole is written this is done, while nothing else is under way: who the peers are is not
-   * to change beneath a write.
+   * to change beneath a write. Of several for one tunnel the last is done: those of a large directory that
+   * changes faster than it can be written would fill the memory.
    */
-  exchange(work: () => void): void {
-    this.#exchanges.push(work);
+  exchange(tunnel: string, work: () => void): void {
+    this.#exchanges.set(tunnel, work);
     this.reconcile(undefined);
   }
 
@@ -162,7 +164,9 @@ export class Writer {
     const reason = this.#whole?.reason;
     this.#reason = reason;
     this.#whole = undefined;
-    for (const work of this.#exchanges.splice(0)) work();
+    const exchanges = this.#exchanges;
+    this.#exchanges = new Map();
+    for (const work of exchanges.values()) work();
     this.#dirty.clear();
     const written = noted(this.#peers.all());
     const repaired = await this.#applier.reconcile(this.#situation());

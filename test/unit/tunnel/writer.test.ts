@@ -288,3 +288,19 @@ test("a repair that fails at first still says what it was", async () => {
     mock.timers.reset();
   }
 });
+
+test("of exchanges that gather while a write is under way each tunnel's last is done", async () => {
+  const { writer, applier, peer } = hub(1);
+  applier.hold();
+  writer.touch(peer("h/p0"));
+  await turns();
+  const done: string[] = [];
+  for (let i = 0; i < 1000; i++) {
+    writer.exchange("h", () => done.push(`h ${i}`));
+    writer.exchange("other", () => done.push(`other ${i}`));
+  }
+  applier.release();
+  await writer.settled();
+  await writer.settled();
+  assert.deepEqual(done, ["h 999", "other 999"]);
+});

@@ -10,7 +10,7 @@ import { run } from "./cli/run.ts";
 // Most that runs often here does so once, at a start: V8 would spend a third of that on making it faster.
 setFlagsFromString("--interrupt-budget=300000");
 // And what it makes stays: to look through the growing heap again and again finds little. The daemon ends
-// this when it is ready (daemon/collect.ts).
+// this when it is ready, and so does what is watched for days (daemon/collect.ts).
 setFlagsFromString("--heap-growing-percent=3000");
 
 const io: Io = {

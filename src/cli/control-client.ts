@@ -1,6 +1,7 @@
 /** Asks the running daemon, over its control socket. */
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
+import { growAsUsual } from "../daemon/collect.ts";
 import type { ControlRequest, ControlResponse } from "../daemon/protocol.ts";
 import { exitCode, Failure } from "../net/failure.ts";
 
@@ -36,6 +37,7 @@ export async function followDaemon(
   onValue: (value: unknown) => void,
   stop: Promise<void>,
 ): Promise<"stopped" | "ended"> {
+  growAsUsual();
   const socket = connect(path);
   const stopped = stop.then(() => {
     socket.destroy();

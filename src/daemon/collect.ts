@@ -8,13 +8,27 @@ import { runInNewContext } from "node:vm";
 /** Bytes of heap below which it is not worth the pause. */
 const MUCH = 96 << 20;
 
+/** For what is small and stays for days: main.ts had the heap grow to many times of what was in use. */
+export function growAsUsual(): void {
+  endGrowth();
+  // How far it may grow is reckoned at each collection, until the next.
+  collect();
+}
+
 export function collectAfterStart(): void {
-  // main.ts had it grow to many times of what was in use; 0 is V8's own choice.
+  endGrowth();
+  if (process.memoryUsage().heapTotal >= MUCH) collect();
+}
+
+/** 0 is V8's own choice. */
+function endGrowth(): void {
   setFlagsFromString("--heap-growing-percent=0");
-  if (process.memoryUsage().heapTotal < MUCH) return;
-  // The documented way to a collector at run time: the function is there for new contexts only.
+}
+
+/** The documented way to a collector at run time: the function is there for new contexts only. */
+function collect(): void {
   setFlagsFromString("--expose-gc");
-  const collect: unknown = runInNewContext("gc");
+  const gc: unknown = runInNewContext("gc");
   setFlagsFromString("--no-expose-gc");
-  if (typeof collect === "function") collect();
+  if (typeof gc === "function") gc();
 }

@@ -1,4 +1,5 @@
 /** `ipipoud status --watch`: the status again and again, with rates. */
+import { growAsUsual } from "../daemon/collect.ts";
 import type { Status } from "../tunnel/status.ts";
 import type { Terminal } from "./io.ts";
 import { type Sample, type StatusRates, withRates } from "./rates.ts";
@@ -15,28 +16,44 @@ export interface WatchOptions {
 }
 
 export async function watchStatus({ ask, interval, show, stop }: WatchOptions): Promise<void> {
-  const stopped = stop.then(() => "stopped" as const);
+  growAsUsual();
+  const orStopped = endedBy(stop);
   let before: Sample | undefined;
   for (;;) {
-    const status = await Promise.race([ask(), stopped]);
+    const status = await orStopped(ask());
     if (status === "stopped") return;
     const now = { status, at: Date.now() };
     show(withRates(now, before), now.at);
     before = now;
-    if ((await pause(interval, stopped)) === "stopped") return;
+    if ((await pause(interval, orStopped)) === "stopped") return;
   }
 }
 
+type OrStopped = <T>(work: Promise<T>) => Promise<T | "stopped">;
+
+/** Promise.race() would keep every answer for as long as `stop` has not come. */
+function endedBy(stop: Promise<void>): OrStopped {
+  let stopped = false;
+  let end = (): void => {};
+  void stop.then(() => {
+    stopped = true;
+    end();
+  });
+  return (work) =>
+    new Promise((resolve, reject) => {
+      end = () => resolve("stopped");
+      if (stopped) end();
+      work.then(resolve, reject);
+    });
+}
+
 /** Leaves no timer behind that would keep the process. */
-async function pause(
-  interval: number,
-  stopped: Promise<"stopped">,
-): Promise<"stopped" | undefined> {
+async function pause(interval: number, orStopped: OrStopped): Promise<"stopped" | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), interval);
   });
-  const end = await Promise.race([over, stopped]);
+  const end = await orStopped(over);
   clearTimeout(timer);
   return end;
 }

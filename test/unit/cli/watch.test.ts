@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { withRates } from "../../../src/cli/rates.ts";
 import { renderBlock, renderScreen, watchStatus } from "../../../src/cli/watch.ts";
@@ -116,4 +117,33 @@ test("looks again and again until it is stopped, and ends with the daemon", asyn
     }),
     gone,
   );
+});
+
+/** As main.ts begins. In a process of its own: V8's flags are everybody's. */
+const watching = (module: string): string => `
+  import { setFlagsFromString } from "node:v8";
+  setFlagsFromString("--heap-growing-percent=3000");
+  const { watchStatus } = await import(${JSON.stringify(module)});
+  const peer = (i) => ({ name: "p" + i, endpoint: "198.51.100.2:" + i, state: "authenticated", rxBytes: i });
+  const answer = JSON.stringify({ tunnels: [{ name: "hub", peers: Array.from({ length: 5000 }, (_, i) => peer(i)) }] });
+  let [rounds, most, stop] = [0, 0];
+  await watchStatus({
+    ask: async () => JSON.parse(answer),
+    interval: 0,
+    show: (status) => {
+      JSON.stringify(status);
+      most = Math.max(most, process.memoryUsage().heapTotal);
+      if (++rounds === 200) stop();
+    },
+    stop: new Promise((resolve) => { stop = resolve; }),
+  });
+  console.log(most);
+`;
+
+test("what is watched for days stays small, whatever main.ts told the heap", () => {
+  const module = new URL("../../../src/cli/watch.js", import.meta.url).href;
+  const args = ["--input-type=module", "--eval", watching(module)];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  const most = Number(stdout) / 2 ** 20;
+  assert.ok(most > 0 && most < 200, `${most} MB of heap; ${stderr}`);
 });

@@ -235,8 +235,9 @@ describe("explain", () => {
     let told: Promise<readonly Explained[]> | undefined;
     let known: readonly Explained[] | undefined;
     while (known === undefined) {
-      count += 10;
-      await wire.send(packetFrom(from, junkProof()), { count: 10, pause: 0.05 });
+      // Above the rate of its address, that of its port, and the little that is looked at all the same.
+      count += 50;
+      await wire.send(packetFrom(from, junkProof()), { count: 50, pause: 0.01 });
       told ??= explained(from, "--to", "ipipou0");
       known = await Promise.race([told, undefined]);
     }

@@ -12,7 +12,7 @@ import { Budget } from "./budget.ts";
 import type { Allowance } from "./door.ts";
 
 /** Verifications a second, where one takes as long as it does on most machines; fewer where it takes longer. */
-const FOR_LIKELY = 2000;
+const FOR_LIKELY = 5000;
 const FOR_RETURNING = 2000;
 const FOR_EACH = 1000;
 const FOR_NEW = 500;
@@ -21,8 +21,12 @@ const FOR_EXPLANATIONS = 250;
 const BURST = 4;
 /** Milliseconds of CPU. */
 const USUAL = 0.1;
-/** How much one measurement counts. */
-const WEIGHT = 1 / 16;
+/**
+ * How much one measurement counts. It is of the whole process, so what else runs makes it too large, and nothing
+ * makes it too small.
+ */
+const WEIGHT_OF_MORE = 1 / 16;
+const WEIGHT_OF_LESS = 1 / 2;
 /** Times what is known, that one measurement may say: the first compiles what it runs. */
 const UNUSUAL = 8;
 /** Packets a second of which it is said why they are refused. */
@@ -94,7 +98,8 @@ export class Verifiers {
       return verify();
     } finally {
       const took = Math.min(this.#cpu() - before, UNUSUAL * this.#cost);
-      this.#cost += WEIGHT * (took - this.#cost);
+      const weight = took < this.#cost ? WEIGHT_OF_LESS : WEIGHT_OF_MORE;
+      this.#cost += weight * (took - this.#cost);
     }
   }
 }

@@ -55,7 +55,7 @@ describe("explain", () => {
     const others = waitingTunnel([brief], { peer: { authLifetime: `${lifetime}s` } });
     const peers = { ...(hub["peers"] as object), ...(others["peers"] as object) };
     server = await Daemon.start(topology.server, {
-      queue: { ratePerSource: "5/s", rateTotal: "100000/s" },
+      queue: { ratePerSource: "5/s", rateTotal: "100/s" },
       tunnels: {
         ipipou0: { ...hub, peers },
         ipipou1: waitingTunnel([own], { port: 10_001, address: `${ownInner}/24` }),

@@ -6,7 +6,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 /** Bytes of heap below which it is not worth the pause. */
-const MUCH = 96 << 20;
+const MUCH = 32 << 20;
 
 /** For what is small and stays for days: main.ts had the heap grow to many times of what was in use. */
 export function growAsUsual(): void {

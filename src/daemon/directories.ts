@@ -3,7 +3,7 @@ import { type Configuration, isOpenNode, type Nodes, type TunnelConfig } from ".
 import type { Secret } from "../config/secret.ts";
 import { type Endpoint, type IpAddress, parseAddress } from "../net/address.ts";
 import { withNodes } from "../plan/directory.ts";
-import { Directory, fewOf, type Remembered } from "../tunnel/directory/directory.ts";
+import { Directory, type Remembered } from "../tunnel/directory/directory.ts";
 import { Keeper } from "../tunnel/directory/keeper.ts";
 import { keptPath } from "../tunnel/directory/kept.ts";
 import { Names } from "../tunnel/directory/names.ts";
@@ -12,6 +12,7 @@ import type { DirectorySource } from "../tunnel/directory/source.ts";
 import { sourceOf } from "../tunnel/directory/sources.ts";
 import { nodesAtStart } from "../tunnel/directory/start.ts";
 import type { EventSink } from "../tunnel/events.ts";
+import { fewOf } from "../tunnel/few.ts";
 import type { Peer } from "../tunnel/peers.ts";
 import type { DirectoryStatus } from "../tunnel/status.ts";
 import type { Tunnels } from "../tunnel/tunnels.ts";

@@ -6,6 +6,7 @@ import type { Applier } from "../apply/applier.ts";
 import type { Situation } from "../plan/situation.ts";
 import { Contests } from "./contests.ts";
 import type { EventName, EventSink } from "./events.ts";
+import { fewOf } from "./few.ts";
 import { knownEndpoint, type Peer, type Peers } from "./peers.ts";
 
 /** After a failed write: the first pause, doubled each time up to the longest. Milliseconds. */
@@ -174,7 +175,7 @@ export class Writer {
     this.#pause = 0;
     this.#complaint = undefined;
     if (repaired.length > 0 && reason !== undefined) {
-      this.#tell("repaired", `${reason}: ${summary(repaired)}`);
+      this.#tell("repaired", `${reason}: ${fewOf(repaired)}`);
       const contested = this.#contests.repaired(repaired, performance.now());
       if (contested !== undefined) {
         const words = `${contested}: again and again; last: ${reason}`;
@@ -238,9 +239,4 @@ export function noted(peers: Iterable<Peer>): () => void {
       peer.appliedStanding = standing;
     }
   };
-}
-
-function summary(repaired: readonly string[]): string {
-  const shown = repaired.slice(0, 3).join("; ");
-  return repaired.length > 3 ? `${shown}; and ${repaired.length - 3} more` : shown;
 }

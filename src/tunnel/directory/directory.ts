@@ -1,7 +1,9 @@
 /** One tunnel's directory over time: the last good answer stays, and each change of its fortune is one event. */
+
 import type { Nodes } from "../../config/model.ts";
 import { isSameNode, readsTheSame } from "../../plan/directory.ts";
 import type { EventName, EventSink } from "../events.ts";
+import { fewOf } from "../few.ts";
 import type { DirectoryListener, DirectorySource } from "./source.ts";
 
 /** What is remembered from one instance of the daemon to the next. */
@@ -100,10 +102,4 @@ function inWords(before: Nodes | undefined, now: Nodes): string {
 
 function count({ size }: Nodes): string {
   return size === 1 ? "1 node" : `${size} nodes`;
-}
-
-/** No more than a line holds. */
-export function fewOf(words: readonly string[]): string {
-  const more = words.length > 3 ? `; and ${words.length - 3} more` : "";
-  return `${words.slice(0, 3).join("; ")}${more}`;
 }

@@ -51,15 +51,15 @@ export class Publisher {
   }
 
   async #begin(): Promise<void> {
-    const [{ Members }, { Publication }] = await Promise.all([
+    const [{ membersOf }, { Publication }] = await Promise.all([
       import("./store/members.ts"),
       import("./store/publication.ts"),
     ]);
     if (this.#closed) return;
     const { from, publish, tunnel, emit } = this.#options;
-    const { members: urls, user, password, caFile, certFile, keyFile, prefix } = from;
+    const { prefix } = from;
     this.#publication = new Publication({
-      members: new Members({ urls, user, password, files: { caFile, certFile, keyFile } }),
+      members: membersOf(from),
       ...{ prefix, lease: publish.lease },
       wanted: (read) => wantedOf(this.#options, read),
       onWritten: () => {

@@ -19,17 +19,16 @@ export class StoreSource implements DirectorySource {
 
   follow(listener: DirectoryListener): () => void {
     const { from, interval } = this.#options;
-    const { prefix, members: urls, user, password, caFile, certFile, keyFile } = from;
     let closed = false;
     let close = (): void => undefined;
     const begin = async (): Promise<void> => {
-      const [{ Members }, { Following }] = await Promise.all([
+      const [{ membersOf }, { Following }] = await Promise.all([
         import("./store/members.ts"),
         import("./store/following.ts"),
       ]);
       if (closed) return;
-      const members = new Members({ urls, user, password, files: { caFile, certFile, keyFile } });
-      const following = new Following({ members, prefix, listener, interval });
+      const { prefix } = from;
+      const following = new Following({ members: membersOf(from), prefix, listener, interval });
       close = () => following.close();
     };
     void begin();

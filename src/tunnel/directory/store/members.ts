@@ -1,4 +1,6 @@
 /** The members of one cluster, asked one after the other, and who we are to them. */
+
+import type { StoreOrigin } from "../../../config/model.ts";
 import type { Secret } from "../../../config/secret.ts";
 import { ask, follow, type MemberFiles } from "./exchange.ts";
 import { StoreFault } from "./fault.ts";
@@ -10,6 +12,11 @@ export interface MembersOptions {
   readonly user: string | undefined;
   readonly password: Secret | undefined;
   readonly files: MemberFiles;
+}
+
+export function membersOf(origin: StoreOrigin): Members {
+  const { members: urls, user, password, caFile, certFile, keyFile } = origin;
+  return new Members({ urls, user, password, files: { caFile, certFile, keyFile } });
 }
 
 export class Members {

@@ -108,6 +108,13 @@ function specOf(
   return { local, port, ...remote, device, ipProtocol: 0, type: "direct" };
 }
 
-function place({ local, port }: { readonly local: string | undefined; readonly port: number }) {
-  return `${local}:${port}`;
+/** As listenerName() of kernel/fou.ts spells it. */
+export function place({
+  local,
+  port,
+}: {
+  readonly local: string | undefined;
+  readonly port: number;
+}): string {
+  return `${local ?? "*"}:${port}`;
 }

@@ -8,7 +8,7 @@ import { dumpProxies, proxyName } from "../kernel/neighbour.ts";
 import { readSysctl } from "../kernel/sysctl.ts";
 import { readUdpSockets } from "../kernel/udp-state.ts";
 import type { Message } from "../netlink/request.ts";
-import { ONE_DATAGRAM } from "./listeners.ts";
+import { ONE_DATAGRAM, place } from "./listeners.ts";
 import type { Sockets } from "./sockets.ts";
 
 export interface SilentWants {
@@ -86,7 +86,7 @@ export function withUnlisted(
 }
 
 function boundPlaces(): ReadonlySet<string> {
-  return new Set((readUdpSockets() ?? []).map(({ local, port }) => `${local ?? "*"}:${port}`));
+  return new Set((readUdpSockets() ?? []).map(place));
 }
 
 /**

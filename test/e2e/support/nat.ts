@@ -53,6 +53,14 @@ export class NatRouter extends Host {
       { input: rules },
     );
     if (code !== 0) throw new Error(`NAT rules of ${this.name}: ${stderr}`);
+    await this.#remember();
+  }
+
+  /** Mappings change when a test says so, however long a slow guest takes between two packets of a flow. */
+  async #remember(): Promise<void> {
+    await this.sh(
+      "for f in /proc/sys/net/netfilter/nf_conntrack_udp_timeout*; do echo 7200 >$f; done",
+    );
   }
 
   /** Drops the UDP flows it knows; exit code 1 means that there were none. */

@@ -7,31 +7,32 @@ import { lookAtLinks } from "../apply/look.ts";
 import type { Observation } from "../apply/observation.ts";
 import { observe } from "../apply/observe.ts";
 import type { Sockets } from "../apply/sockets.ts";
-import { type Configuration, mayHaveKeys, type Nodes, type TunnelConfig } from "../config/model.ts";
+import type { Configuration, Nodes } from "../config/model.ts";
 import { Secret } from "../config/secret.ts";
 import type { Addon } from "../native/addon.ts";
-import { formatEndpoint, parseEndpoint } from "../net/address.ts";
+import { formatEndpoint } from "../net/address.ts";
 import { exitCode, Failure } from "../net/failure.ts";
-import type { Link } from "../net/objects.ts";
 import { withNodes } from "../plan/directory.ts";
-import { assignIds, type Ids, peerKey } from "../plan/ids.ts";
+import { assignIds, type Ids } from "../plan/ids.ts";
 import type { KnownEndpoint, Situation } from "../plan/situation.ts";
 import { sysctlNames } from "../plan/sysctls.ts";
 import { withKnownNodes } from "../tunnel/directory/start.ts";
 import type { EventSink } from "../tunnel/events.ts";
 import { inherit } from "../tunnel/inherit.ts";
 import { knownEndpoint, type Peer, Peers } from "../tunnel/peers.ts";
-import { type Status, type TunnelStatus, tunnelStatus } from "../tunnel/status.ts";
+import type { Status } from "../tunnel/status.ts";
 import { Tunnels } from "../tunnel/tunnels.ts";
 import { noted, Writer } from "../tunnel/writer.ts";
 import type { Signatures } from "../wire/signatures.ts";
 import { Diallers } from "./diallers.ts";
 import { Directories, type DirectoryMemory } from "./directories.ts";
-import { bootId, Marks } from "./marks.ts";
-import { countStates, type Measurement } from "./metrics/measurement.ts";
+import type { Marks } from "./marks.ts";
+import type { Measurement } from "./metrics/measurement.ts";
 import { startMonitors } from "./monitors.ts";
 import { ownerOf } from "./owner.ts";
+import { openMarks, recall } from "./recall.ts";
 import { openReception, type Reception } from "./reception.ts";
+import { measurementOf, type Reported, statusOf } from "./report.ts";
 import { Surroundings } from "./surroundings.ts";
 import { Tampering } from "./tampering.ts";
 import { followWorld } from "./world.ts";
@@ -169,56 +170,23 @@ export class Instance {
 
   async status(): Promise<Status> {
     this.#demandStarted();
-    const links = await lookAtLinks(this.#options.sockets);
-    return {
-      tunnels: this.#configuration.tunnels.map((tunnel) =>
-        this.#tunnelStatus(tunnel, links, this.#peersOf(tunnel)),
-      ),
-      queue: this.#queueStatus(),
-    };
+    return statusOf(this.#reported, await lookAtLinks(this.#options.sockets));
   }
 
   /** For metrics: the peers one by one only where they are no more than this. */
   async measure(mostPeers: number): Promise<Measurement> {
     this.#demandStarted();
-    const links = await lookAtLinks(this.#options.sockets);
-    const { tunnels } = this.#configuration;
-    const single = tunnels.reduce((count, { peers }) => count + peers.length, 0) <= mostPeers;
+    return measurementOf(this.#reported, await lookAtLinks(this.#options.sockets), mostPeers);
+  }
+
+  get #reported(): Reported {
     return {
-      tunnels: tunnels.map((tunnel) => {
-        const peers = this.#peersOf(tunnel);
-        const status = this.#tunnelStatus(tunnel, links, single ? peers : []);
-        return { ...status, states: countStates(peers) };
-      }),
-      queue: this.#queueStatus(),
+      configuration: this.#configuration,
+      peers: this.#peers,
+      surroundings: this.#surroundings,
+      directories: this.#directories,
+      reception: this.#reception,
     };
-  }
-
-  #tunnelStatus(
-    tunnel: TunnelConfig,
-    links: ReadonlyMap<string, Link>,
-    peers: readonly Peer[],
-  ): TunnelStatus {
-    const { port, device = tunnel.listen.device } = this.#surroundings.underlay(tunnel);
-    const local = this.#surroundings.localOf(tunnel);
-    const link = links.get(tunnel.interface);
-    const translated = this.#surroundings.isTranslated(tunnel);
-    const directory = this.#directories?.statusOf(tunnel.name);
-    return tunnelStatus({ tunnel, local, port, device, translated, link, directory, peers });
-  }
-
-  #queueStatus(): Status["queue"] {
-    const counters = this.#reception?.counters();
-    return {
-      received: counters?.received ?? 0,
-      accepted: this.#reception?.accepted ?? 0,
-      refused: this.#reception?.refused ?? 0,
-      dropped: (counters?.rejected ?? 0) + (counters?.malformed ?? 0),
-    };
-  }
-
-  #peersOf(tunnel: TunnelConfig): Peer[] {
-    return tunnel.peers.flatMap(({ name }) => this.#peers.get(peerKey(tunnel.name, name)) ?? []);
   }
 
   async #look(): Promise<{ observation: Observation; situation: Situation }> {
@@ -278,34 +246,13 @@ export class Instance {
   /** Which packets were taken before: from the disk, and from the instance before this one. */
   #recall(): void {
     const { configuration, former } = this.#options;
-    const { tunnels } = configuration;
-    if (keysOf(this.#peers).length === 0 && !tunnels.some(mayHaveKeys)) return;
-    const since = former === undefined ? 0 : performance.now();
-    const marks = new Marks({
-      directory: configuration.stateDirectory,
-      table: configuration.table,
-      boot: bootId(),
-      uptime: () => performance.now() - since,
-      // Whatever its name is by now, and where its marks were kept.
-      known: keysOf(former).flatMap(({ peer: { mark }, key }) => (mark ? [[key, mark]] : [])),
-      onTrouble: (reason) => this.#complain(new Error(reason)),
-    });
+    const marks = openMarks(configuration, this.#peers, former, (reason) =>
+      this.#complain(new Error(reason)),
+    );
+    if (marks === undefined) return;
     this.#marks = marks;
     this.#closers.push(() => marks.close());
-    this.#mark();
-  }
-
-  #mark(): void {
-    for (const { peer, key } of keysOf(this.#peers)) {
-      peer.mark ??= this.#marks?.of(key);
-      const last = this.#marks?.last(key);
-      if (last === undefined) continue;
-      peer.seenAt ??= parseEndpoint(last.from)?.address;
-      // What was taken over from the kernel is that very proof.
-      if (peer.wanted !== undefined && formatEndpoint(peer.wanted) === last.from) {
-        peer.lastAuthentication ??= last.at;
-      }
-    }
+    recall(this.#peers, marks);
   }
 
   #follow({ links }: Observation): void {
@@ -361,7 +308,7 @@ export class Instance {
     this.#ids = assignIds(this.#configuration);
     this.#surroundings.exchange(this.#configuration, this.#ids);
     this.#applier.exchange(this.#configuration, this.#ids);
-    this.#mark();
+    if (this.#marks !== undefined) recall(this.#peers, this.#marks);
     this.#reception?.exchanged();
     this.#diallers?.exchange(this.#peers);
     this.#directories?.arrived(name);
@@ -402,14 +349,6 @@ export class Instance {
     this.#tunnels.close();
     for (const close of this.#closers.splice(0).reverse()) close();
   }
-}
-
-/** Whoever proves by a key that it is who we wait for. */
-function keysOf(peers: Peers | undefined): { readonly peer: Peer; readonly key: Uint8Array }[] {
-  return [...(peers?.all() ?? [])].flatMap((peer) => {
-    const { role, proof } = peer.config;
-    return role === "wait" && proof.kind === "key" ? [{ peer, key: proof.publicKey }] : [];
-  });
 }
 
 function rank({ translated, second }: KnownEndpoint): number {

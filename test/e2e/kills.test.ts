@@ -17,8 +17,8 @@ import { renewable, snapshot } from "./support/snapshot.ts";
 import { Topology } from "./support/topology.ts";
 import { party, waitingTunnel } from "./support/tunnels.ts";
 
-/** Each phase once on each kernel: a kill and what follows take ten seconds in a guest. */
-const kills = Number(process.env["IPIPOUD_KILLS"] ?? 5);
+/** Each phase twice on each kernel: a kill and what follows take ten seconds in a guest. */
+const kills = Number(process.env["IPIPOUD_KILLS"] ?? 10);
 
 const phases = ["start", "authenticate", "roam", "reload", "stop"] as const;
 

@@ -1,6 +1,6 @@
 /**
- * Tests of what is around the kernel (HTTP, files, installation), whose tunnels other files show on every kernel:
- * these run on one of them.
+ * Tests of what is around the kernel (HTTP, files, installation) or only tells what is in it, whose tunnels other
+ * files show on every kernel: these run on one of them.
  */
 import { basename } from "node:path";
 
@@ -8,6 +8,7 @@ import { basename } from "node:path";
 const SECONDS: ReadonlyMap<string, number> = new Map([
   ["container", 40],
   ["directory-url", 30],
+  ["explain", 65],
   ["import", 25],
   ["metrics", 45],
   ["readme", 35],

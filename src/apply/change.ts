@@ -1,8 +1,8 @@
 /** Everything that differs, cut into what may be done when. Pure. */
 import { describe } from "../plan/describe.ts";
-import type { Step } from "../plan/diff.ts";
+import type { Step } from "../plan/step.ts";
 import { describe as describeObject } from "./nftables/describe.ts";
-import type { NftChange } from "./nftables/diff.ts";
+import type { NftChange } from "./nftables/nft-change.ts";
 
 export interface Change {
   /** Guards that come, and elements of peers whose listener or device is about to change. */

@@ -1,12 +1,14 @@
 /** Desired state held against an observation → the change that makes them one. Pure. */
 import type { Desired } from "../plan/desired.ts";
-import { diff, inOrder, type Step } from "../plan/diff.ts";
+import { diff, inOrder } from "../plan/diff.ts";
 import type { Resource } from "../plan/resources.ts";
 import { leaveDown, withoutWaiting } from "../plan/settle.ts";
+import type { Step } from "../plan/step.ts";
 import { planSysctls, type Remembered, revertSysctls, type Sysctls } from "../plan/sysctls.ts";
 import type { Change } from "./change.ts";
-import { beforeAndAfter, diffRuleset, type NftChange } from "./nftables/diff.ts";
+import { beforeAndAfter, diffRuleset } from "./nftables/diff.ts";
 import { memoryObjects, rememberedIn } from "./nftables/memory.ts";
+import type { NftChange } from "./nftables/nft-change.ts";
 import { ruleset } from "./nftables/ruleset.ts";
 import type { Observation } from "./observation.ts";
 

@@ -7,13 +7,13 @@ import { writeSysctl } from "../kernel/sysctl.ts";
 import { exitCode, Failure } from "../net/failure.ts";
 import type { Devices } from "../net/objects.ts";
 import type { Request } from "../netlink/request.ts";
-import type { Step } from "../plan/diff.ts";
 import type { LinkResource } from "../plan/resources.ts";
+import type { Step } from "../plan/step.ts";
 import type { Change } from "./change.ts";
 import { makeLinks } from "./make-links.ts";
 import { requestsOf } from "./messages.ts";
-import type { NftChange } from "./nftables/diff.ts";
 import { executeRuleset } from "./nftables/execute.ts";
+import type { NftChange } from "./nftables/nft-change.ts";
 import type { Sockets } from "./sockets.ts";
 
 /**

@@ -1,5 +1,4 @@
 /** A step as the message that carries it out. Pure: `--check` counts on steps and messages being the same. */
-
 import { isDeepStrictEqual } from "node:util";
 import { deleteAddress, newAddress } from "../kernel/address.ts";
 import { addListener, deleteListener } from "../kernel/fou.ts";
@@ -12,8 +11,8 @@ import { deviceIndex } from "../kernel/rtnetlink.ts";
 import { deleteRule, newRule } from "../kernel/rule.ts";
 import type { Devices } from "../net/objects.ts";
 import type { Request } from "../netlink/request.ts";
-import type { Step } from "../plan/diff.ts";
 import type { LinkResource, Resource } from "../plan/resources.ts";
+import type { Step } from "../plan/step.ts";
 
 /**
  * For generic netlink where it is a listener's, else for rtnetlink. Throws {@link KernelError} ENODEV where

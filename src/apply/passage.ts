@@ -4,10 +4,10 @@
  * The gate and the device can't change at one moment, so everything else is there before: between the
  * device's change and the gate's lies one message, and what comes in just then is lost.
  */
-import type { Step } from "../plan/diff.ts";
+import type { Step } from "../plan/step.ts";
 import type { Change } from "./change.ts";
-import type { NftChange } from "./nftables/diff.ts";
 import { writesDestination } from "./nftables/names.ts";
+import type { NftChange } from "./nftables/nft-change.ts";
 
 export function inPassage(
   gate: readonly NftChange[],

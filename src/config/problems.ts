@@ -1,6 +1,6 @@
 import { printable } from "../net/printable.ts";
 import type { Complaint } from "./complaint.ts";
-import type { Documents, Path } from "./source/document.ts";
+import type { At, Documents, Path } from "./source/document.ts";
 
 /** One thing that is wrong, where it stands, and how to mend it. */
 export interface Problem {
@@ -96,9 +96,6 @@ export class Problems {
     );
   }
 }
-
-/** Whether the key or its value is meant. */
-export type At = "key" | "value";
 
 export interface Note {
   readonly at?: At;

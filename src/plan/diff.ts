@@ -4,14 +4,8 @@ import { isPlaceholder } from "./ids.ts";
 import { inFreeingOrder } from "./link-order.ts";
 import { ResourceIndex } from "./resource-index.ts";
 import type { LinkResource, Resource } from "./resources.ts";
+import type { Step } from "./step.ts";
 import { deviceIn } from "./sysctls.ts";
-
-export interface Step {
-  readonly action: "add" | "change" | "remove";
-  readonly resource: Resource;
-  /** What stands there now; undefined when adding. */
-  readonly previous: Resource | undefined;
-}
 
 /** Both sides hold only what is ours; see apply/observe for how that is known. */
 export function diff(desired: Iterable<Resource>, observed: Iterable<Resource>): Step[] {

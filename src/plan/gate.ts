@@ -6,7 +6,7 @@
 import type { MarkConfig } from "../config/model.ts";
 import type { Secret } from "../config/secret.ts";
 import type { Endpoint, IpAddress, Prefix } from "../net/address.ts";
-import type { Standing } from "./places.ts";
+import type { Standing } from "./standing.ts";
 
 export interface Gate {
   /** Name of our table; one daemon per network namespace and table. */

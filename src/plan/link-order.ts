@@ -3,9 +3,9 @@
  * even for a moment (net/ipv4/ip_tunnel.c, ip_tunnel_ctl and ip_tunnel_changelink: EEXIST), so whoever
  * leaves a pair goes before the one that takes it; in a ring one is parked aside first.
  */
-import type { Step } from "./diff.ts";
 import { placeholder } from "./ids.ts";
 import type { Resource } from "./resources.ts";
+import type { Step } from "./step.ts";
 
 /** Nobody's id, so that no device's local is this; one ring is undone before the next begins. */
 const ASIDE = placeholder(0);

@@ -13,15 +13,7 @@ import type { PeerConfig, TunnelConfig } from "../config/model.ts";
 import { type Endpoint, type IpAddress, isHost, sameEndpoint } from "../net/address.ts";
 import { formOfTunnel, isPlain, type TunnelForm } from "./form.ts";
 import type { ForeignIpip } from "./situation.ts";
-
-/** How a peer is laid at its endpoint. */
-export interface Standing {
-  readonly translated: boolean;
-  /** Another peer of its tunnel came to this very endpoint before: what an endpoint has once is that one's. */
-  readonly second: boolean;
-}
-
-export const ALONE: Standing = { translated: false, second: false };
+import type { Standing } from "./standing.ts";
 
 export interface Claim {
   /** `tunnel/peer` */

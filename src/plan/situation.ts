@@ -1,6 +1,6 @@
 /** What the planner is told about the world beside the configuration. */
 import type { Endpoint, IpAddress } from "../net/address.ts";
-import type { Standing } from "./places.ts";
+import type { Standing } from "./standing.ts";
 
 export interface Situation {
   /** By tunnel name; every tunnel has one. */

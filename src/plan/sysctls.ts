@@ -6,8 +6,8 @@
  */
 import type { TunnelConfig } from "../config/model.ts";
 import { MAIN_TABLE } from "../net/objects.ts";
-import type { Step } from "./diff.ts";
 import type { SysctlResource } from "./resources.ts";
+import type { Step } from "./step.ts";
 
 export const IP_FORWARD = "net/ipv4/ip_forward";
 

@@ -5,8 +5,9 @@
 import type { Configuration, PeerConfig, TunnelConfig } from "../config/model.ts";
 import type { Endpoint, IpAddress } from "../net/address.ts";
 import { assignIds, keyOfPeer, peerKey } from "../plan/ids.ts";
-import { ALONE, claimOf, Places, type Standing } from "../plan/places.ts";
+import { claimOf, Places } from "../plan/places.ts";
 import type { ForeignIpip, KnownEndpoint } from "../plan/situation.ts";
+import { ALONE, type Standing } from "../plan/standing.ts";
 import type { ReplayMark } from "../wire/replay.ts";
 
 export interface Peer {

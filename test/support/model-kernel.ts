@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { type IpAddress, ipAddress } from "../../src/net/address.ts";
 import { describe } from "../../src/plan/describe.ts";
-import type { Step } from "../../src/plan/diff.ts";
 import { isPlaceholder } from "../../src/plan/ids.ts";
 import { keyOf, type LinkResource, type Resource } from "../../src/plan/resources.ts";
+import type { Step } from "../../src/plan/step.ts";
 
 const ANY = ipAddress("0.0.0.0");
 

@@ -9,10 +9,10 @@ import { hexOf } from "../../kernel/nftables/data.ts";
 import type { Expression } from "../../kernel/nftables/expression.ts";
 import type { Chain, NftObject } from "../../kernel/nftables/objects.ts";
 import { chain } from "./chains.ts";
-import type { NftChange } from "./diff.ts";
 import { hexHost, hexPort, PROTOCOL_UDP, rule } from "./fields.ts";
 import { lackingIn } from "./lacking.ts";
 import { DEFRAGMENT } from "./names.ts";
+import type { NftChange } from "./nft-change.ts";
 
 /** NF_CT_STATE_UNTRACKED_BIT (linux/netfilter/nf_conntrack_common.h); any state would do. */
 const UNTRACKED = 1 << 6;

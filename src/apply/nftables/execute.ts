@@ -2,8 +2,8 @@
 import { batchBegin, batchEnd } from "../../kernel/nftables/message.ts";
 import type { Request } from "../../netlink/request.ts";
 import { lacksDefragmentation, withTracking } from "./defragment.ts";
-import type { NftChange } from "./diff.ts";
 import { lacksHash, withoutHash } from "./heartbeats.ts";
+import type { NftChange } from "./nft-change.ts";
 import { batches } from "./requests.ts";
 
 export interface Batcher {

@@ -12,8 +12,8 @@ import type { KernelError } from "../../netlink/errors.ts";
 import type { Request } from "../../netlink/request.ts";
 import { setsIn, setsOf } from "./chains.ts";
 import { lacksDefragmentation } from "./defragment.ts";
-import type { NftChange } from "./diff.ts";
 import { lackingExpression } from "./lacking.ts";
+import type { NftChange } from "./nft-change.ts";
 import { tableNamed } from "./ruleset.ts";
 
 export interface Rehearser {

@@ -2,7 +2,6 @@
  * Changes as messages, in an order in which the kernel takes them, and cut into batches. Wherever it is
  * cut, no packet gets in between two batches that would not get in before or after. Pure.
  */
-
 import { isDeepStrictEqual } from "node:util";
 import { deleteChain, newChain } from "../../kernel/nftables/chain.ts";
 import { deleteElements, elementBytes, newElements } from "../../kernel/nftables/element.ts";
@@ -20,7 +19,7 @@ import { deleteSet, newSet } from "../../kernel/nftables/set.ts";
 import { deleteTable, newTable } from "../../kernel/nftables/table.ts";
 import type { Request } from "../../netlink/request.ts";
 import { setsOf } from "./chains.ts";
-import type { NftChange } from "./diff.ts";
+import type { NftChange } from "./nft-change.ts";
 import { tableNamed } from "./ruleset.ts";
 
 /** The list of elements is one attribute: 65,535 bytes with all that is in it. */

@@ -1,7 +1,8 @@
-import type { At } from "../problems.ts";
-
 /** Keys and list positions from the top of a file to a value. */
 export type Path = readonly (string | number)[];
+
+/** Whether the key or its value is meant. */
+export type At = "key" | "value";
 
 /** One file's content, and where each part of it stands. */
 export interface Source {

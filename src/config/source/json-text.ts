@@ -3,8 +3,7 @@
  * for errors, so that they have a line and never quote the file.
  */
 import { Complaint } from "../complaint.ts";
-import type { At } from "../problems.ts";
-import type { Located, Path } from "./document.ts";
+import type { At, Located, Path } from "./document.ts";
 import { checkName, deepest, givenTwice, tooDeep } from "./limits.ts";
 
 export interface Flaw {

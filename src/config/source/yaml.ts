@@ -12,7 +12,8 @@ import {
   type YAMLError,
 } from "yaml";
 import { Complaint } from "../complaint.ts";
-import { type At, ConfigurationError, fileProblem } from "../problems.ts";
+import { ConfigurationError, fileProblem } from "../problems.ts";
+import type { At } from "./document.ts";
 import { type Located, type Path, positionOf, type Source } from "./document.ts";
 import { tooDeep } from "./limits.ts";
 import { tooDeepAt } from "./yaml-nesting.ts";

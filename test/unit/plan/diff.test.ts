@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Configuration, TunnelConfig } from "../../../src/config/model.ts";
 import { desiredState } from "../../../src/plan/desired.ts";
-import { diff, type Step } from "../../../src/plan/diff.ts";
+import { diff } from "../../../src/plan/diff.ts";
 import { translatedTunnels } from "../../../src/plan/form.ts";
 import { assignIds, idOf, placeholder } from "../../../src/plan/ids.ts";
 import { claimOf, Places } from "../../../src/plan/places.ts";
 import { keyOf, type Resource } from "../../../src/plan/resources.ts";
 import { leaveDown } from "../../../src/plan/settle.ts";
 import type { KnownEndpoint } from "../../../src/plan/situation.ts";
+import type { Step } from "../../../src/plan/step.ts";
 import {
   at,
   configuration,

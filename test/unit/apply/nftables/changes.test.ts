@@ -1,12 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { describe as describeObject } from "../../../../src/apply/nftables/describe.ts";
-import {
-  beforeAndAfter,
-  diffRuleset,
-  type NftChange,
-  renewal,
-} from "../../../../src/apply/nftables/diff.ts";
+import { beforeAndAfter, diffRuleset, renewal } from "../../../../src/apply/nftables/diff.ts";
+import type { NftChange } from "../../../../src/apply/nftables/nft-change.ts";
 import { batches } from "../../../../src/apply/nftables/requests.ts";
 import { peerObjects, ruleset } from "../../../../src/apply/nftables/ruleset.ts";
 import type { NftObject } from "../../../../src/kernel/nftables/objects.ts";

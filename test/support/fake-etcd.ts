@@ -159,6 +159,17 @@ export class FakeEtcd {
         this.put({ [decode(body["key"])]: decode(body["value"]) }, lease);
         return { header: this.#header() };
       }
+      case "kv/deleterange":
+        this.put({ [decode(body["key"])]: undefined });
+        return { header: this.#header() };
+      case "kv/txn": {
+        const succeeded = (body["compare"] as Body[]).every((one) => this.#compare(one));
+        for (const request of (succeeded ? body["success"] : []) as Body[]) {
+          const { request_put: put, request_delete_range: gone } = request;
+          this.#answer(put === undefined ? "kv/deleterange" : "kv/put", (put ?? gone) as Body);
+        }
+        return { header: this.#header(), ...(succeeded && { succeeded }) };
+      }
       case "lease/grant": {
         // More digits than a number of JavaScript has.
         const ID = `7587877203811${100_000 + ++this.#made}`;
@@ -189,6 +200,15 @@ export class FakeEtcd {
     this.leases.delete(lease);
     const gone = [...this.keys].filter(([, stored]) => stored.lease === lease);
     if (gone.length > 0) this.put(Object.fromEntries(gone.map(([key]) => [key, undefined])));
+  }
+
+  /** Of those that a directory asks for. */
+  #compare({ key, target, result, lease, create_revision: created }: Body): boolean {
+    const stored = this.keys.get(decode(key));
+    if (result !== "EQUAL") throw new Error(`compare: ${String(result)}`);
+    if (target === "LEASE") return (stored?.lease ?? "0") === lease;
+    if (target !== "CREATE" || created !== "0") throw new Error(`compare: ${String(target)}`);
+    return stored === undefined;
   }
 
   #range(body: Body): object {

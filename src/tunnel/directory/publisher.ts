@@ -60,7 +60,7 @@ export class Publisher {
     const { prefix } = from;
     this.#publication = new Publication({
       members: membersOf(from),
-      ...{ prefix, lease: publish.lease },
+      ...{ prefix, lease: publish.lease, shared: (name) => name.startsWith(SEEN) },
       wanted: (read) => wantedOf(this.#options, read),
       onWritten: () => {
         clearTimeout(this.#spreading);

@@ -16,6 +16,8 @@ export interface PublicationOptions {
   readonly prefix: string;
   /** Milliseconds. */
   readonly lease: number;
+  /** Whether others may write this as well: the last news counts, whoever had it. */
+  readonly shared: (name: string) => boolean;
   /** May ask what others have written. */
   readonly wanted: (read: (name: string) => Promise<string | undefined>) => Promise<Wanted>;
   /** Something has been written. */
@@ -35,8 +37,10 @@ export class Publication {
   readonly #options: PublicationOptions;
   readonly #end = new AbortController();
   #lease: string | undefined;
-  /** What stands there under our lease. */
+  /** What stands there under our lease, or did until somebody had news. */
   readonly #written = new Map<string, string>();
+  /** What was written under a lease that has ended: no news. */
+  readonly #old = new Map<string, string>();
   #trouble: string | undefined;
   readonly #running: Promise<void>;
 
@@ -100,17 +104,35 @@ export class Publication {
       // Before the lease, and all that was written with it, ends.
       if (isNews && performance.now() - begun > lease / BEATS) return false;
       isNews = true;
-      const body = { key: encode(prefix + name), value: encode(value), lease: this.#lease };
-      await members.ask("kv/put", body, signal);
+      await this.#put(name, value);
       this.#written.set(name, value);
     }
     for (const name of this.#written.keys()) {
       if (now.has(name)) continue;
-      await members.ask("kv/deleterange", { key: encode(prefix + name) }, signal);
+      // By now it may be another's.
+      const key = encode(prefix + name);
+      const compare = [{ key, target: "LEASE", result: "EQUAL", lease: this.#lease }];
+      const success = [{ request_delete_range: { key } }];
+      await members.ask("kv/txn", { compare, success }, signal);
       this.#written.delete(name);
     }
+    this.#old.clear();
     if (isNews) this.#options.onWritten();
     return true;
+  }
+
+  async #put(name: string, value: string): Promise<void> {
+    const { members, prefix, shared } = this.#options;
+    const { signal } = this.#end;
+    const body = { key: encode(prefix + name), value: encode(value), lease: this.#lease };
+    if (this.#old.get(name) !== value || !shared(name)) {
+      await members.ask("kv/put", body, signal);
+      return;
+    }
+    // Ours ended with its lease; what stands there was written later.
+    const { key } = body;
+    const compare = [{ key, target: "CREATE", result: "EQUAL", create_revision: "0" }];
+    await members.ask("kv/txn", { compare, success: [{ request_put: body }] }, signal);
   }
 
   async #keepAlive(): Promise<void> {
@@ -122,6 +144,7 @@ export class Publication {
     }
     // It has ended, and with it what we had written.
     this.#lease = undefined;
+    for (const [name, value] of this.#written) this.#old.set(name, value);
     this.#written.clear();
     const TTL = String(Math.ceil(lease / 1000));
     const { ID } = await members.ask("lease/grant", { TTL }, signal);

@@ -164,6 +164,48 @@ describe("a publication", () => {
     assert.equal(etcd.asked.filter((path) => path === "kv/put").length, 41);
   });
 
+  it("leaves alone what another hub has written since, when it goes here and when a lease ends", async () => {
+    const { peers, tunnels } = world(configuration([fleet]));
+    for (const one of peers.all()) tunnels.proven(one, at("203.0.113.9:40001"));
+    let ours = [...peers.all()];
+    const { etcd, publisher, stands } = await start(1, { peers: () => ours });
+    const seen = "/f/seen/10.0.0.9";
+    const there = () => etcd.keys.get(seen)?.value;
+    await eventually(() => there() !== undefined, quick);
+    const another = JSON.stringify({ host: "203.0.113.77", port: 1 });
+    etcd.put({ [seen]: another }, "another hub's");
+    // Ours is written anew, but it is old.
+    for (const lease of [...etcd.leases.keys()]) etcd.expire(lease);
+    await stands();
+    await eventually(() => etcd.asked.slice(-3).includes("lease/keepalive"), quick);
+    assert.equal(there(), another);
+    // It comes to us again.
+    for (const one of ours) tunnels.proven(one, at("203.0.113.9:40002"));
+    await eventually(() => there()?.includes("40002") === true, quick);
+    etcd.put({ [seen]: another }, "another hub's");
+    ours = [];
+    const asked = etcd.asked.length;
+    await eventually(
+      () => etcd.asked.slice(asked).filter((path) => path === "lease/keepalive").length > 2,
+      quick,
+    );
+    assert.equal(there(), another);
+    await publisher.close(true);
+    assert.equal(there(), another);
+  });
+
+  it("takes what nobody else has written since away when it goes here", async () => {
+    const { peers, tunnels } = world(configuration([fleet]));
+    for (const one of peers.all()) tunnels.proven(one, at("203.0.113.9:40001"));
+    let ours = [...peers.all()];
+    const { etcd } = await start(1, { peers: () => ours });
+    await eventually(() => etcd.keys.has("/f/seen/10.0.0.9"), quick);
+    for (const lease of [...etcd.leases.keys()]) etcd.expire(lease);
+    await eventually(() => etcd.keys.has("/f/seen/10.0.0.9"), quick);
+    ours = [];
+    await eventually(() => !etcd.keys.has("/f/seen/10.0.0.9"), quick);
+  });
+
   it("goes on with another member, and says once that there is none", async () => {
     const { etcd, stands, said, move } = await start(2);
     await stands();

@@ -3,6 +3,8 @@
  * floods of them, clients that move; and our client with the original's broker.
  */
 import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { projectRoot } from "../lab/paths.ts";
@@ -19,7 +21,11 @@ import { peerOf, statusOf } from "./support/tunnels.ts";
 
 const script = join(projectRoot, "test/e2e/support/old-footunnel.py");
 const secrets = { home: "a secret of the client at home", old: "another, of an old one" };
+/** Heartbeats a second that strangers are to send, and what their flood is asked for. */
 const flood = 10_000;
+const asked = 1.2 * flood;
+/** Of the genuine client during it; the last one back to where it was. */
+const moves = 5;
 
 describe("a broker", () => {
   let topology: Topology;
@@ -27,13 +33,19 @@ describe("a broker", () => {
   let home: Daemon;
   let injector: Injector;
   let old: Host;
+  let folder: string;
+  /** Sends the heartbeat of the original's client once more. */
+  let beatOfOld: () => void;
   const programs: Program[] = [];
 
   before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "ipipoud-heartbeat-"));
     topology = await Topology.create();
     old = await topology.addStranger();
     // A guest loads nothing by itself.
     await topology.server.sh("modprobe nft_hash || true");
+    const source = join(projectRoot, "test/e2e/support/flood.c");
+    await topology.server.run("gcc", "-O1", "-o", join(folder, "flood"), source);
     injector = await Injector.start(topology.internet);
     broker = await Daemon.start(topology.server, {
       tunnels: {
@@ -69,6 +81,7 @@ describe("a broker", () => {
     await home.remove();
     await broker.remove();
     await topology.remove();
+    await rm(folder, { recursive: true });
   });
 
   /** The original's tunnel, made by hand as its operator does. */
@@ -101,7 +114,7 @@ describe("a broker", () => {
     await eventually(() => topology.client.reaches("172.30.0.1", 1), {
       what: `a ping; broker: ${broker.log.join("\n")}; client: ${home.log.join("\n")}`,
     });
-    await client(old);
+    beatOfOld = await client(old);
     await eventually(async () => (await endpointOf("old")) === `${old.address}:42424`);
     assert.ok(await old.reaches("172.30.0.1", 5));
     assert.ok(await topology.server.reaches("172.30.0.3", 5));
@@ -141,32 +154,53 @@ describe("a broker", () => {
     await events.stop();
   });
 
-  it("hears a client that moves through a flood of strangers' heartbeats", async () => {
+  it("hears a client that moves through 10,000 strangers' heartbeats a second", async (t) => {
     const elsewhere = await topology.addStranger();
+    const device = `/sys/class/net/${topology.server.device}/statistics/rx_packets`;
+    const received = async () => Number(await topology.server.run("cat", device));
+    let from = broker.log.length;
+    const places = [
+      { host: elsewhere, beat: await client(elsewhere) },
+      { host: old, beat: beatOfOld },
+    ];
+    const isAt = (host: Host) =>
+      broker.logs(new RegExp(`old: .*endpoint=${host.address}:42424`), { from });
+    await isAt(elsewhere);
     const pinger = new Pinger(topology.server, "172.30.0.2", { interval: 0.2 });
     await pinger.moreReplies(1);
-    const length = secrets.old.length;
-    const packets = Array.from({ length: flood }, (_, i) =>
-      udp({
-        ...{ source: `198.18.${i >> 8}.${i & 255}`, destination: "203.0.113.1" },
-        ...{ sourcePort: 42_425, destinationPort: 42_425 },
-        payload: Buffer.from(String(i).padEnd(length, "x").slice(0, length)),
-      }),
-    );
-    const start = Date.now();
-    const flooded = injector.sendAll(packets).then(() => Date.now() - start);
-    await client(elsewhere);
-    await eventually(async () => (await endpointOf("old")) === `${elsewhere.address}:42424`, {
-      interval: 50,
-    });
-    const moved = Date.now() - start;
+    // From the router next to it: a second one on the way would cost as much again.
+    const strangers = topology.internet.start(join(folder, "flood"), [
+      ...["203.0.113.1", "42425", String(asked)],
+      ...["198.18.0.0", "65536", "42425", String(secrets.old.length)],
+    ]);
+    programs.push(strangers);
+    await strangers.line(/^open$/);
+    const began = { at: performance.now(), received: await received() };
+    const took: number[] = [];
+    for (let i = 1; i <= moves; i++) {
+      const { host, beat } = places[i % places.length] ?? assert.fail();
+      await pinger.moreReplies(3);
+      from = broker.log.length;
+      const sent = performance.now();
+      beat();
+      await isAt(host);
+      took.push(performance.now() - sent);
+    }
+    const seconds = (performance.now() - began.at) / 1000;
+    const rate = ((await received()) - began.received) / seconds;
+    await strangers.stop("SIGTERM");
     const { lost } = await pinger.stop();
+    t.diagnostic(
+      `${rate.toFixed(0)} packets a second; in after ${took.map((time) => time.toFixed(0)).join(", ")} ms`,
+    );
     assert.deepEqual(lost, []);
-    const took = await flooded;
-    console.log(`# ${flood} heartbeats of strangers in ${took} ms; the genuine one after ${moved}`);
-    assert.ok(await elsewhere.reaches("172.30.0.1", 5));
+    // More than asked for where an emulated CPU has a real one to itself, half of it where it shares that: what is
+    // asserted is that it was a flood at all; the figure is the line above.
+    assert.ok(rate >= flood / 4, `only ${rate} packets a second`);
+    assert.ok(await old.reaches("172.30.0.1", 5));
     const { queue } = await statusOf(broker);
-    assert.ok(queue.received < flood / 10, `${queue.received} came to the daemon`);
+    // One a second is looked at.
+    assert.ok(queue.received < 100, `${queue.received} came to the daemon`);
   });
 
   it("follows a client whose address and port its NAT changes", async () => {

@@ -1,7 +1,9 @@
 /** The way of outer packets to and from our peers. Pure. */
 import type { TunnelConfig } from "../../../config/model.ts";
+import { contains, type IpAddress, networkOf, type Prefix } from "../../../net/address.ts";
 import { exitCode } from "../../../net/failure.ts";
 import { isPlain } from "../../../plan/form.ts";
+import { isFull } from "../../../plan/full-tunnel.ts";
 import { peerKey } from "../../../plan/ids.ts";
 import { deviceIn } from "../../../plan/sysctls.ts";
 import { defaultRoute } from "../../../plan/underlay.ts";
@@ -92,21 +94,40 @@ function outerFilter(tunnel: TunnelConfig, judged: Judged): Finding[] {
   const underlay = situation.underlays.get(tunnel.name);
   const device = underlay && deviceOf(underlay, observation);
   if (device === undefined || !filtersStrictly(facts.sysctls, device)) return [];
+  const full = fullBeside(tunnel, judged);
   const away = tunnel.peers.flatMap((peer) => {
     const way = facts.ways.get(peerKey(tunnel.name, peer.name));
-    if (way === undefined || !isWay(way) || way.device === device) return [];
-    return [`${way.address} (by ${way.device})`];
+    if (way === undefined || !isWay(way)) return [];
+    const by = full?.takes(way.address) ? full.device : way.device;
+    return by === device ? [] : [`${way.address} (by ${by})`];
   });
   const waits = tunnel.peers.some(
     ({ role, endpoint }) => role === "wait" && endpoint === undefined,
   );
-  const route = defaultRoute(observation);
-  if (waits && route?.device !== undefined && route.device !== device) {
-    away.push(`peers from anywhere (by ${route.device})`);
-  }
+  const by = full?.device ?? defaultRoute(observation)?.device;
+  if (waits && by !== undefined && by !== device) away.push(`peers from anywhere (by ${by})`);
   if (away.length === 0) return [];
   const what = `tunnel ${tunnel.name}: rp_filter is strict on ${device}, and answers to ${listed(away)} would leave elsewhere: what they send is dropped`;
   return [warning("rp-filter", what, looser(device))];
+}
+
+/**
+ * Another tunnel that everything goes into: what this one's peers send carries no mark, and so the filter looks for
+ * the way back there. Only for the full tunnel's own peer there is a rule (plan/full-tunnel.ts), and the host's own
+ * networks are reached past it.
+ */
+function fullBeside(tunnel: TunnelConfig, { configuration, facts, observation }: Judged) {
+  const full = configuration.tunnels.find(({ peers }) => peers.some(isFull));
+  if (full === undefined || full === tunnel) return undefined;
+  const ruled = full.peers
+    .filter(isFull)
+    .map(({ name }) => facts.ways.get(peerKey(full.name, name))?.address);
+  const networks = observation.addresses.map(
+    ({ local, prefixLength }): Prefix => ({ address: local, length: prefixLength }),
+  );
+  const takes = (address: IpAddress): boolean =>
+    !ruled.includes(address) && !networks.some((network) => contains(networkOf(network), address));
+  return { device: full.interface, takes };
 }
 
 /** What comes out of the tunnel: addresses that no route leads back to by it. */

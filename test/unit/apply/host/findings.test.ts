@@ -187,6 +187,38 @@ test("strict rp_filter, where answers would leave elsewhere", () => {
   assert.deepEqual(codesOn(open, { facts: { sysctls: news } }), ["rp-filter-inner"], "to be made");
 });
 
+test("strict rp_filter, and another tunnel that takes the answers with everything else", () => {
+  const sysctls = new Map([["net/ipv4/conf/eth0/rp_filter", "1"]]);
+  const way = (address: string) =>
+    ({ address: ipAddress(address), device: "eth0", type: "unicast" }) as const;
+  const on = (other: string, strict = sysctls) => {
+    const config = configuration([
+      tunnel("all", [dialled("exit", { allowedIPs: [prefix("0.0.0.0/0")] })], {
+        addresses: [inner("172.29.0.9/24")],
+        listen: listen("203.0.113.1", 10_001),
+      }),
+      ...client.tunnels,
+    ]);
+    const ways = new Map([
+      ["all/exit", way("198.51.100.1")],
+      ["c/hub", way(other)],
+    ]);
+    const underlays = new Map([
+      ["all", underlay({ port: 10_001 })],
+      ["c", underlay({})],
+    ]);
+    return findingsOn(config, { facts: { sysctls: strict, ways }, situation: { underlays } });
+  };
+  const [finding, ...others] = on("198.51.100.7");
+  assert.deepEqual(others, []);
+  assert.equal(finding?.code, "rp-filter");
+  assert.match(finding?.message ?? "", /^tunnel c: .* answers to 198\.51\.100\.7 \(by all\) would/);
+  assert.match(finding?.mend ?? "", /eth0\.rp_filter to 2/);
+  assert.deepEqual(on("198.51.100.7", new Map()), [], "loose");
+  assert.deepEqual(on("198.51.100.1"), [], "the same server: there is a rule");
+  assert.deepEqual(on("203.0.113.9"), [], "the host's own network is reached past it");
+});
+
 test("an mtu that does not fit the way out", () => {
   const on = (mtu: number, out: number, encapsulation: "fou" | "none" = "fou") => {
     const config = withPeers([laptop, router], { mtu, encapsulation });

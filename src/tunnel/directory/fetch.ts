@@ -58,7 +58,12 @@ async function follow(
   for (let redirects = 0; ; redirects++) {
     const response = await ask(url, options, ca, signal);
     const { statusCode = 0, headers } = response;
-    if (statusCode === 200) return await take(response, options.largest);
+    if (statusCode === 200) {
+      const taken = await take(response, options.largest);
+      // One that says no length ends where its connection does, also when we end that.
+      signal.throwIfAborted();
+      return taken;
+    }
     response.destroy();
     if (statusCode === 304 && options.known !== undefined) return { kind: "same" };
     if (!REDIRECTS.has(statusCode)) throw new Error(`it answers with status ${statusCode}`);

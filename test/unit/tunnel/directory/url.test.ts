@@ -34,6 +34,11 @@ const answers: RequestListener = (request, response) => {
   else if (url === "/drip") {
     const timer = setInterval(() => response.write(" "), 20);
     request.on("close", () => clearInterval(timer));
+  } else if (url === "/old-drip") {
+    const { socket } = response;
+    socket?.write(`HTTP/1.0 200 OK\r\n\r\n${hosts}`);
+    const timer = setInterval(() => socket?.write(" "), 20);
+    socket?.on("close", () => clearInterval(timer));
   } else if (url === "/cut") {
     response.writeHead(200, { "Content-Length": "100" });
     response.write("{");
@@ -76,7 +81,7 @@ describe("a hosts file by HTTP", () => {
       [
         ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"],
         ...["-keyout", join(folder, "key.pem"), "-out", certificate, "-days", "2"],
-        ...["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
+        ...["-subj", "/CN=hosts", "-addext", "subjectAltName=IP:127.0.0.1"],
       ],
       { stdio: "ignore" },
     );
@@ -116,6 +121,7 @@ describe("a hosts file by HTTP", () => {
     ["status 404", "/none", "it answers with status 404"],
     ["silence", "/silent", "no whole answer within 1 s"],
     ["an answer that drips", "/drip", "no whole answer within 1 s"],
+    ["an answer without a length that drips", "/old-drip", "no whole answer within 1 s"],
     ["an answer that is cut off", "/cut", "the connection was cut"],
     ["1 GB that is announced", "/said", "more than 16 MiB"],
     ["1 GB that is not", "/endless", "more than 16 MiB"],
@@ -137,7 +143,8 @@ describe("a hosts file by HTTP", () => {
     const fetched = await get(`${https}/hosts`, caFile);
     assert.ok(fetched.kind === "text" && fetched.text === hosts);
     await assert.rejects(get(`${https}/hosts`), {
-      message: "its certificate is not good (DEPTH_ZERO_SELF_SIGNED_CERT)",
+      message:
+        "its certificate is not good (DEPTH_ZERO_SELF_SIGNED_CERT): nobody whom we trust has signed it, caFile says whom",
     });
     await assert.rejects(get(`${https}/down`, caFile), {
       message: "a redirect from HTTPS to plain HTTP",
@@ -145,8 +152,14 @@ describe("a hosts file by HTTP", () => {
     await assert.rejects(get(`${https}/hosts`, "/nowhere.pem"), {
       message: "its caFile /nowhere.pem can't be read (ENOENT)",
     });
+    await assert.rejects(get(`${https.replace("127.0.0.1", "localhost")}/hosts`, caFile), {
+      message:
+        "its certificate is not good (ERR_TLS_CERT_ALTNAME_INVALID): it is for another name or address than the one that was asked",
+    });
     // No TLS at all behind the port.
-    await assert.rejects(get(http.replace("http:", "https:")), /its certificate|no answer/);
+    await assert.rejects(get(http.replace("http:", "https:")), {
+      message: "it can't be agreed on TLS with it (EPROTO): does it speak that at this port?",
+    });
   });
 
   it("does not grow by what it throws away", async () => {

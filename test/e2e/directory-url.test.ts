@@ -36,24 +36,21 @@ describe("a fleet from a URL", () => {
     one = topology.server;
     old = await topology.addStranger();
     const server = await topology.addStranger();
-    web = await HostsServer.start(server);
+    web = await HostsServer.start(server, folder);
     const file = join(folder, "hosts.json");
     await writeFile(file, hosts());
     udptun = await OldUdptun.start(old, file, ["192.168.100.2/24"]);
     // Nobody answers yet.
     await web.answer("down");
-    daemon = await Daemon.start(one, {
-      tunnels: {
-        fleet: {
-          listen: "@eth0",
-          address: "192.168.100.1/24",
-          directory: {
-            url: `http://user:secret@${server.address}/hosts?key=secret`,
-            interval: "1s",
-          },
-        },
-      },
-    });
+    const directory = {
+      url: `http://user:secret@${server.address}/hosts?key=secret`,
+      interval: "1s",
+    };
+    daemon = await Daemon.start(
+      one,
+      { tunnels: { fleet: { listen: "@eth0", address: "192.168.100.1/24", directory } } },
+      { environment: { NODE_EXTRA_CA_CERTS: web.another } },
+    );
   });
   after(async () => {
     await udptun?.stop();
@@ -96,6 +93,9 @@ describe("a fleet from a URL", () => {
       [200, "{", /not valid JSON/],
       [200, '{"nodes": {"192.168.100.2": {"host": "300.0.0.1"}}}', /node .*not an IP address/],
       [200, "GB", /more than 16 MiB/],
+      [200, "drip", /no whole answer within 5 s/],
+      [302, "unsigned", /its certificate is not good \(DEPTH_ZERO_SELF_SIGNED_CERT\)/],
+      [302, "another", /its certificate is not good \(ERR_TLS_CERT_ALTNAME_INVALID\)/],
       ["down", "", /connection refused/],
     ] as const;
     const start = daemon.log.length;

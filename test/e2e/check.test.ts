@@ -492,6 +492,16 @@ describe("--check", () => {
     assert.ok(!text.stdout.includes("\u001b"), "a pipe has no colours");
     assert.equal(await snapshot(server), beside);
     assert.equal((await statusOf(daemon)).tunnels[0]?.state, "up");
+
+    // What a reload would change is taken by the kernel as well.
+    const { ipipou0 } = config["tunnels"] as { ipipou0: object };
+    const moved = { ...ipipou0, listen: "203.0.113.1:10009" };
+    await daemon.configure({ ...config, tunnels: { ...tunnels, ipipou0: moved } });
+    const next = await daemon.cli("--check");
+    assert.equal(next.code, 0, next.stdout);
+    assert.doesNotMatch(next.stdout, /^error/m);
+    assert.match(next.stdout, /10009/);
+    assert.equal(await snapshot(server), beside);
   });
 });
 

@@ -77,12 +77,32 @@ export function rehearsalOf(name: string, changes: readonly NftChange[]): Reques
       return object?.kind === "set" ? [newSet(table, object)] : [];
     }),
     ...chains.map((chain) => newChain(table, { ...chain, base: undefined })),
+    // What stands already, and is led to: its rules have been taken.
+    ...elsewhere(chosen).map((name) => newChain(table, emptyChain(name))),
     ...chains.flatMap((chain) =>
       chain.rules
         .filter(({ expressions }) => setsIn(expressions).every((set) => known.has(`set ${set}`)))
         .map((rule) => newRule(table, chain.name, rule)),
     ),
   ];
+}
+
+const emptyChain = (name: string): Chain => ({
+  ...{ kind: "chain", name, base: undefined, comment: undefined, rules: [] },
+});
+
+/** Chains that these lead to and that are not among them. */
+function elsewhere(chosen: ReadonlyMap<string, Chain>): string[] {
+  const targets = [...chosen.values()].flatMap(targetsOf);
+  return [...new Set(targets)].filter((name) => !chosen.has(name));
+}
+
+function targetsOf({ rules }: Chain): string[] {
+  return rules.flatMap(({ expressions }) =>
+    expressions.flatMap((one) =>
+      one.kind === "verdict" && "chain" in one.verdict ? [one.verdict.chain] : [],
+    ),
+  );
 }
 
 /** With all chains that it leads to: a jump into nowhere is refused. */
@@ -93,12 +113,9 @@ function choose(
 ): void {
   if (chosen.has(chain.name)) return;
   chosen.set(chain.name, chain);
-  for (const { expressions } of chain.rules) {
-    for (const expression of expressions) {
-      if (expression.kind !== "verdict" || !("chain" in expression.verdict)) continue;
-      const target = known.get(`chain ${expression.verdict.chain}`);
-      if (target?.kind === "chain") choose(target, known, chosen);
-    }
+  for (const name of targetsOf(chain)) {
+    const target = known.get(`chain ${name}`);
+    if (target?.kind === "chain") choose(target, known, chosen);
   }
 }
 

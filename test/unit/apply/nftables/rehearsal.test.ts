@@ -23,6 +23,19 @@ test("one of each kind, in a table of its own, hooked to nothing", () => {
   }
 });
 
+test("a chain that stands already, and is led to, is there as well", () => {
+  const port = (number: number) => ruleset(gate([direct({ port: number })]));
+  const requests = rehearsalOf("ipipou", diffRuleset("ipipou", port(10_001), port(10_000)));
+  const chains = requests.filter(({ operation }) => operation.startsWith("NFT_MSG_NEWCHAIN"));
+  const names = chains.map(({ payload }) => Buffer.from(payload).toString("latin1"));
+  for (const chain of ["to-203.0.113.1", "tunnel-"]) {
+    assert.ok(
+      names.some((name) => name.includes(chain)),
+      chain,
+    );
+  }
+});
+
 test("as few, however many tunnels there are", () => {
   const many = Array.from({ length: 500 }, (_, i) =>
     tunnel(`t${i}`, [peer(i + 1, ["10.0.0.1/32"])]),

@@ -90,10 +90,10 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
         const taken = await belongings.take(next, current);
         return {
           ...taken,
-          commit: () => {
-            taken.commit();
+          commit: async () => {
+            const changes = await taken.commit();
             settings.log = next.log;
-            void exporter.follow(next.metrics);
+            return [...changes, ...(await exporter.follow(next.metrics))];
           },
         };
       },
@@ -102,7 +102,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     });
     await belongings.listen(configuration);
     await supervisor.start();
-    giveUpOthers(addon, log);
+    giveUpOthers(addon, configuration, log);
     // Its address may be one inside a tunnel.
     await exporter.follow(configuration.metrics);
     options.signals.onReauth(() => {

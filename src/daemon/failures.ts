@@ -48,6 +48,15 @@ function kernelFailure(error: KernelError): Failure {
       return operation.startsWith("NFT_")
         ? new Failure(exitCode.kernel, message, lackingExpression(error), cause)
         : new Failure(exitCode.runtime, message, undefined, cause);
+    case "EACCES":
+      return operation.startsWith("FOU_CMD_ADD ")
+        ? new Failure(
+            exitCode.privilege,
+            message,
+            "ports below 1024 want CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities= and CapabilityBoundingSet=CAP_NET_BIND_SERVICE in a drop-in) or a lower `sysctl net.ipv4.ip_unprivileged_port_start`: give it, or set another port in `listen`",
+            cause,
+          )
+        : new Failure(exitCode.runtime, message, undefined, cause);
     case "EADDRINUSE":
       return new Failure(
         exitCode.conflict,

@@ -174,7 +174,7 @@ export class Supervisor {
       await taken.abandon();
       throw error;
     }
-    taken.commit();
+    changes = [...changes, ...(await taken.commit())];
     const count = changes.length === 1 ? "1 change" : `${changes.length} changes`;
     emit({ event: "reloaded", tunnel: null, peer: null, endpoint: null, reason: count });
     return { changes };

@@ -14,11 +14,14 @@ export function missingCapabilities(status: string): string[] {
 /** Of those two, as a mask. */
 export const NEEDED = Object.values(CAPABILITIES).reduce((mask, bit) => mask + 2 ** bit, 0);
 
-/** Whether this /proc/PID/status text tells of any other capability, or of a way to get one. */
-export function hasMoreThanNeeded(status: string): boolean {
+/** As a mask: listeners at low ports are made again whenever their peer moves. */
+export const CAP_NET_BIND_SERVICE = 2 ** 10;
+
+/** Whether this /proc/PID/status text tells of any capability beyond these, or of a way to get one. */
+export function hasMoreThan(needed: number, status: string): boolean {
   const beyond = ["CapInh", "CapPrm", "CapBnd", "CapAmb"].some((name) => {
     const set = new RegExp(`^${name}:\\s*([0-9a-f]+)$`, "m").exec(status)?.[1] ?? "0";
-    return (BigInt(`0x${set}`) & ~BigInt(NEEDED)) !== 0n;
+    return (BigInt(`0x${set}`) & ~BigInt(needed)) !== 0n;
   });
   return beyond || !/^NoNewPrivs:\s*1$/m.test(status);
 }

@@ -109,7 +109,7 @@ export const tunnelShape = {
   )
     .optional()
     .describe(
-      "[ADDRESS][:PORT][@DEVICE]: outer address, port and device. Default port 10000, 7777 for one with a directory, or a free one for a tunnel that only dials; neither address nor device: the device of the default route.",
+      "[ADDRESS][:PORT][@DEVICE]: outer address, port and device. Default port 10000, 7777 for one with a directory, or a free one for a tunnel that only dials; neither address nor device: the device of the default route. Ports below 1024 want CAP_NET_BIND_SERVICE.",
     ),
   fwmark: numberOrText(
     integer(0, 0xffffffff),

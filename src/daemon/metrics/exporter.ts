@@ -34,18 +34,23 @@ export class Exporter {
     return this.#server?.at;
   }
 
-  /** Moves there; undefined: nowhere. Settles when that is done, or has failed for now; never rejects. */
-  follow(wanted: Endpoint | undefined): Promise<void> {
-    this.#line = this.#line.then(() => this.#move(wanted));
-    return this.#line;
+  /**
+   * Moves there; undefined: nowhere. Gives what has changed, in words, when that is done or has failed for now;
+   * never rejects.
+   */
+  follow(wanted: Endpoint | undefined): Promise<readonly string[]> {
+    const moved = this.#line.then(() => this.#move(wanted));
+    this.#line = moved.then(() => undefined);
+    return moved;
   }
 
   async close(): Promise<void> {
     await this.follow(undefined);
   }
 
-  async #move(wanted: Endpoint | undefined): Promise<void> {
-    if (sameEndpoint(wanted, this.#wanted)) return;
+  async #move(wanted: Endpoint | undefined): Promise<readonly string[]> {
+    const former = this.#wanted;
+    if (sameEndpoint(wanted, former)) return [];
     clearTimeout(this.#timer);
     this.#wanted = wanted;
     this.#trouble = undefined;
@@ -54,6 +59,8 @@ export class Exporter {
     this.#server = undefined;
     await server?.close();
     await this.#open();
+    const gone = former === undefined ? [] : [`remove metrics at ${pageOf(former)}`];
+    return wanted === undefined ? gone : [...gone, `add metrics at ${pageOf(wanted)}`];
   }
 
   async #open(): Promise<void> {
@@ -62,7 +69,7 @@ export class Exporter {
     if (at === undefined) return;
     const onError = (error: unknown): void =>
       log.error("metrics failed", { error: error instanceof Error ? error.stack : String(error) });
-    const where = `http://${formatEndpoint(at)}/metrics`;
+    const where = pageOf(at);
     try {
       // Only who wants metrics loads their library.
       const { pageSource } = await import("./page.ts");
@@ -82,6 +89,8 @@ export class Exporter {
     }
   }
 }
+
+const pageOf = (at: Endpoint): string => `http://${formatEndpoint(at)}/metrics`;
 
 function words(code: string | undefined): string {
   switch (code) {

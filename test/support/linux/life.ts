@@ -149,7 +149,7 @@ export class Life {
       load: () => this.#configuration,
       make: (configuration, former) =>
         new Instance({ configuration, former, addon, sockets, signatures, emit, directories }),
-      take: async () => ({ commit: () => {}, abandon: async () => {} }),
+      take: async () => ({ commit: async () => [], abandon: async () => {} }),
       emit,
       fatal: (error) => void this.fatal.push(error),
     });

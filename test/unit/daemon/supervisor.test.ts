@@ -13,6 +13,8 @@ function world() {
   const events: TunnelEvent[] = [];
   const broken = new Set<string>();
   const fatal: unknown[] = [];
+  /** What a reload changes beside the kernel. */
+  const besides: string[] = [];
   const named = (name: string): Configuration => configuration([tunnel(name, [peer("a")])]);
   let file = named("one");
   const nameOf = ({ tunnels }: Configuration): string => tunnels[0]?.name ?? "";
@@ -50,7 +52,10 @@ function world() {
     },
     make,
     take: async () => ({
-      commit: () => void calls.push("commit"),
+      commit: async () => {
+        calls.push("commit");
+        return besides;
+      },
       abandon: async () => void calls.push("abandon"),
     }),
     emit: (event) => void events.push(event),
@@ -60,18 +65,19 @@ function world() {
     file = named(name);
     if (table !== undefined) file = { ...file, table };
   };
-  return { calls, events, broken, fatal, supervisor, write };
+  return { calls, events, broken, fatal, besides, supervisor, write };
 }
 
 test("a reload replaces the instance and says what changed", async () => {
-  const { calls, events, supervisor, write } = world();
+  const { calls, events, besides, supervisor, write } = world();
   await supervisor.start();
   write("two");
-  assert.deepEqual(await supervisor.reload(), { changes: ["add link two"] });
+  besides.push("add metrics");
+  assert.deepEqual(await supervisor.reload(), { changes: ["add link two", "add metrics"] });
   assert.deepEqual(calls, ["start one", "load two", "look two", "stop one", "start two", "commit"]);
   assert.deepEqual(
     events.map(({ event, reason }) => [event, reason]),
-    [["reloaded", "1 change"]],
+    [["reloaded", "2 changes"]],
   );
 });
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { hasMoreThanNeeded, NEEDED } from "../../../src/apply/host/proc.ts";
+import { CAP_NET_BIND_SERVICE, hasMoreThan, NEEDED } from "../../../src/apply/host/proc.ts";
 
 const status = (sets: string, locked: number): string =>
   ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map((name) => `${name}:\t${sets}\n`).join("") +
@@ -10,11 +10,14 @@ const status = (sets: string, locked: number): string =>
 
 test("what more than the two is, and what is not", () => {
   assert.equal(NEEDED, 0x3000);
-  assert.equal(hasMoreThanNeeded(status("0000000000003000", 1)), false);
-  assert.equal(hasMoreThanNeeded(status("0000000000000000", 1)), false);
-  assert.equal(hasMoreThanNeeded(status("0000000000003000", 0)), true);
-  assert.equal(hasMoreThanNeeded(status("000001ffffffffff", 1)), true);
-  assert.equal(hasMoreThanNeeded(status("0000000000003001", 1)), true);
+  assert.equal(hasMoreThan(NEEDED, status("0000000000003000", 1)), false);
+  assert.equal(hasMoreThan(NEEDED, status("0000000000000000", 1)), false);
+  assert.equal(hasMoreThan(NEEDED, status("0000000000003000", 0)), true);
+  assert.equal(hasMoreThan(NEEDED, status("000001ffffffffff", 1)), true);
+  assert.equal(hasMoreThan(NEEDED, status("0000000000003001", 1)), true);
+  const low = NEEDED + CAP_NET_BIND_SERVICE;
+  assert.equal(hasMoreThan(low, status("0000000000003400", 1)), false);
+  assert.equal(hasMoreThan(low, status("0000000000003401", 1)), true);
 });
 
 /** Every thread's capability sets and lock, after the call, while file operations are under way. */

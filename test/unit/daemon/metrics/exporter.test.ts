@@ -245,7 +245,8 @@ describe("the exporter", () => {
   it("listens nowhere unless it is told to, moves, and ends", async () => {
     const { exporter: mine } = exporter();
     assert.equal(mine.at, undefined);
-    await mine.follow(anyPort);
+    assert.deepEqual(await mine.follow(anyPort), ["add metrics at http://127.0.0.1/metrics"]);
+    assert.deepEqual(await mine.follow(anyPort), []);
     const first = mine.at;
     assert.ok(first !== undefined);
     assert.match((await get(first)).body, /^ipipoud_build_info\{version="1",node="v\d+/m);
@@ -254,7 +255,7 @@ describe("the exporter", () => {
     await mine.follow(second);
     await assert.rejects(get(first), /ECONNREFUSED/);
     assert.equal((await get(second)).status, 200);
-    await mine.follow(undefined);
+    assert.match((await mine.follow(undefined)).join(), /^remove metrics at http:[^ ]+$/);
     await assert.rejects(get(second), /ECONNREFUSED/);
   });
 

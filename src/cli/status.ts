@@ -52,7 +52,11 @@ function renderPeer(peer: PeerStatus & Partial<Rates>, now: number): string {
     ["endpoint", peer.endpoint ?? undefined],
     ["state", `${peer.state} (${peer.form}, protocol ${peer.protocol})`],
     ["allowed ips", peer.allowedIPs.length === 0 ? "(any)" : peer.allowedIPs.join(", ")],
-    ["latest authentication", last === undefined ? undefined : ago(now - last)],
+    // While nothing has come back, what was sent last has proven nothing yet.
+    [
+      peer.state === "connecting" ? "latest attempt" : "latest authentication",
+      last === undefined ? undefined : ago(now - last),
+    ],
     ["expires", end === undefined ? undefined : ahead(end - now)],
     ["transfer", transfer(peer.rxBytes, peer.txBytes)],
     ["rate", rate(peer)],

@@ -90,7 +90,7 @@ function readFailure(error: unknown): ReadFailure {
 
 const denied = new Complaint(
   "no permission to read it",
-  "run as root, or let this user read it (a daemon of root reads only its own once it runs)",
+  "let this user read it (the service's: `chgrp ipipoud FILE; chmod g+r FILE`), or run as root; once it runs, a daemon of root reads only what is root's",
 );
 
 const reasons: Readonly<Record<string, Complaint>> = {

@@ -66,7 +66,10 @@ export function judge(
   // The time is cut to a whole second, so up to 999 ms of its age are not the clock's.
   if (sent + 999 < now - rules.maxClockSkew) {
     const by = span(now - sent);
-    return refuse("behind", `it is ${by} old: a clock is wrong, or an old packet was sent again`);
+    return refuse(
+      "behind",
+      `it is ${by} old: a clock is wrong (NTP sets clocks), or an old packet was sent again`,
+    );
   }
   const before = mark ?? { floor: 0, seen: [] };
   const newest = newestOf(before);

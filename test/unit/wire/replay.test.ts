@@ -103,7 +103,10 @@ test("reasons speak of clocks and name one unit", () => {
     return judgement.verdict === "fresh" ? "" : judgement.reason;
   };
   assert.match(reason(2_082_758_400), /clock is 12 years ahead of ours/);
-  assert.match(reason(second - 7000), /117 min old: a clock is wrong, or an old packet/);
+  assert.match(
+    reason(second - 7000),
+    /117 min old: a clock is wrong \(NTP sets clocks\), or an old packet/,
+  );
   assert.match(reason(second, { floor: second + 5, seen: [] }), /later packet was taken already/);
   assert.match(reason(second, { floor: second + 9999, seen: [] }), /ipipoud forget/);
 });

@@ -48,7 +48,8 @@ describe("lifetime", () => {
    * answer to a ping against the last proof, as the server's own device has seen them.
    */
   async function runsOut(meanwhile: () => Promise<void>): Promise<void> {
-    const outside = await Capture.start(topology.server, "udp portrange 10000-10001");
+    const ports = sides.map(({ port }) => `udp port ${port}`).join(" or ");
+    const outside = await Capture.start(topology.server, ports);
     for (const client of clients.values()) await client.start();
     for (const { port } of sides)
       await outside.packet(new RegExp(`> .*\\.${port}: UDP, length 73`));

@@ -32,7 +32,8 @@ export async function sidesOf(topology: Topology): Promise<{ direct: Side; hub: 
   const side = (form: Side["form"], network: number, nat: NatRouter, client: Host): Side => ({
     form,
     tunnel: `ipipou${network}`,
-    port: 10_000 + network,
+    // A low one, which wants a capability whenever the listener is made again.
+    port: form === "direct" ? 1000 : 10_000 + network,
     serverInner: `172.28.${network}.1`,
     nat,
     client,

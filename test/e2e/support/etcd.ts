@@ -18,6 +18,14 @@ for line in sys.stdin:
         print("failed", error, flush=True)
 `;
 
+/** Each vouches for itself: the members' and a node's, and both of them for the members. */
+const certificates = `
+for one in member node; do
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$one" \\
+    -keyout "$0/$one.key" -out "$0/$one.pem" -addext "subjectAltName=IP:$1" 2>/dev/null
+done
+cat "$0/member.pem" "$0/node.pem" >"$0/trusted.pem"`;
+
 type Answer = Readonly<Record<string, unknown>>;
 
 const numbers = [1, 2, 3] as const;
@@ -36,6 +44,7 @@ export class Etcd {
 
   static async start(host: Host): Promise<Etcd> {
     const folder = await mkdtemp(join(tmpdir(), "ipipoud-etcd-"));
+    await host.run("sh", "-ec", certificates, folder, host.address);
     const asking = host.start("/usr/bin/python3", ["-uc", script]);
     const etcd = new Etcd(host, folder, asking);
     for (const number of numbers) etcd.revive(number);
@@ -44,6 +53,19 @@ export class Etcd {
 
   get members(): string[] {
     return numbers.map((number) => this.#url(number));
+  }
+
+  /** The same ones by TLS; they want a certificate of whoever asks. */
+  get secureMembers(): string[] {
+    return numbers.map((number) => this.#secureUrl(number));
+  }
+
+  /** The members' and a node's certificates, and the latter's key. */
+  get files(): { readonly member: string; readonly node: string; readonly nodeKey: string } {
+    const [member = "", node = "", nodeKey = ""] = ["member.pem", "node.pem", "node.key"].map(
+      (name) => join(this.#folder, name),
+    );
+    return { member, node, nodeKey };
   }
 
   /** kill -9. */
@@ -61,7 +83,10 @@ export class Etcd {
     const all = numbers.map((one) => `m${one}=${peer(one)}`).join();
     const args = [
       ...["--name", `m${number}`, "--data-dir", join(this.#folder, `m${number}`)],
-      ...["--listen-client-urls", this.#url(number), "--advertise-client-urls", this.#url(number)],
+      ...["--listen-client-urls", `${this.#url(number)},${this.#secureUrl(number)}`],
+      ...["--advertise-client-urls", this.#url(number)],
+      ...["--cert-file", this.files.member, "--key-file", join(this.#folder, "member.key")],
+      ...["--client-cert-auth", "--trusted-ca-file", join(this.#folder, "trusted.pem")],
       ...["--listen-peer-urls", peer(number), "--initial-advertise-peer-urls", peer(number)],
       ...["--initial-cluster", all, "--log-level", "error"],
       // One emulated processor for all three, and for those who ask them.
@@ -110,6 +135,10 @@ export class Etcd {
 
   #url(number: number): string {
     return `http://${this.#host.address}:${2379 + number * 100}`;
+  }
+
+  #secureUrl(number: number): string {
+    return `https://${this.#host.address}:${2381 + number * 100}`;
   }
 
   /** Any member that runs, again and again until it is done. */

@@ -9,6 +9,7 @@ import { decodeRoute, dumpRoutes } from "../kernel/route.ts";
 import { decodeRule, dumpRules } from "../kernel/rule.ts";
 import type { InterfaceAddress, Link, Nexthop, Route } from "../net/objects.ts";
 import { KernelError } from "../netlink/errors.ts";
+import { isNexthopId } from "../plan/ids.ts";
 import { protocolOf, tunnelOfAlias, worstMetric } from "../plan/ownership.ts";
 import type { LinkResource, Resource } from "../plan/resources.ts";
 import { listenerOwners, listListeners, ourListeners, unlistedListeners } from "./listeners.ts";
@@ -50,9 +51,13 @@ export async function observe(
   ]);
   const ours = links.flatMap((link) => ourLink(table, link, known));
   const onOurs = new Map(ours.map((link) => [link.spec.name, link.tunnel]));
-  const ourNexthops = nexthops
-    .filter(({ protocol }) => protocol === protocolOf(table))
-    .filter((nexthop) => isOurNexthop(nexthop, onOurs));
+  const used = nexthopsOf(routes, protocolOf(table));
+  const ourNexthops = nexthops.filter(
+    (nexthop) =>
+      // Somebody may have put another one in its place, with a sign of their own: routes of ours stay with it.
+      used.has(nexthop.id) ||
+      (nexthop.protocol === protocolOf(table) && isOurNexthop(nexthop, onOurs)),
+  );
   const doors = ruleset.kind === "ours" ? ruleset.doors : [];
   const owners = listenerOwners(ours, routes, doors);
   const listeners = listed && [
@@ -107,6 +112,15 @@ function ourAddress(
   const tunnel = onOurs.get(address.device);
   if (tunnel === undefined || address.protocol !== protocol) return [];
   return [{ object: "address", tunnel, spec: address }];
+}
+
+/** Those of our numbers that our routes lead through. */
+function nexthopsOf(routes: readonly Route[], ours: number): ReadonlySet<number> {
+  const used = new Set<number>();
+  for (const { protocol, nexthop } of routes) {
+    if (protocol === ours && nexthop !== undefined && isNexthopId(nexthop)) used.add(nexthop);
+  }
+  return used;
 }
 
 function isOurNexthop({ to }: Nexthop, onOurs: ReadonlyMap<string, unknown>): boolean {

@@ -2,11 +2,13 @@
  * What the kernel lets others change without telling anybody: FOU listeners, proxy neighbours, parameters.
  * A small look that is taken often; it changes nothing.
  */
-import { dumpListeners, FOU_GENL_NAME, listenerName } from "../kernel/fou.ts";
+import { dumpListeners, FOU_GENL_NAME, listenerEnds, listenerName } from "../kernel/fou.ts";
 import { findFamily } from "../kernel/genetlink.ts";
+import { IPPROTO_IPIP } from "../kernel/link.ts";
 import { dumpProxies, proxyName } from "../kernel/neighbour.ts";
 import { readSysctl } from "../kernel/sysctl.ts";
 import { readUdpSockets } from "../kernel/udp-state.ts";
+import type { Endpoint } from "../net/address.ts";
 import type { Message } from "../netlink/request.ts";
 import { ONE_DATAGRAM, place } from "./listeners.ts";
 import type { Sockets } from "./sockets.ts";
@@ -92,29 +94,45 @@ function boundPlaces(): ReadonlySet<string> {
 /**
  * What has gone, or is another one, in words; undefined: nothing. Pure.
  *
- * @param byUs We have written meanwhile: what is another one may be so by our own hand.
+ * @param mayBeOurs Whether a listener that is another one may be so by our own hand.
  */
-export function silentChange(before: Silent, now: Silent, byUs: boolean): string | undefined {
+export function silentChange(
+  before: Silent,
+  now: Silent,
+  mayBeOurs: (listener: Message) => boolean = () => false,
+): string | undefined {
   const lists = [
-    [before.listeners, now.listeners, listenerName, "FOU listener"],
-    [before.proxies, now.proxies, proxyName, "proxy neighbour"],
+    [before.listeners, now.listeners, listenerName, "FOU listener", mayBeOurs],
+    [before.proxies, now.proxies, proxyName, "proxy neighbour", () => false],
   ] as const;
-  for (const [was, is, nameOf, kind] of lists) {
+  for (const [was, is, nameOf, kind, isOurs] of lists) {
     if (equal(was, is)) continue;
-    const left = new Map(is.map((message) => [nameOf(message), message.payload]));
+    const left = new Map(is.map((message) => [nameOf(message), message]));
     for (const message of was) {
       const name = nameOf(message);
       const there = left.get(name);
       if (there === undefined) return `the ${kind} ${name} was removed`;
-      if (!byUs && !there.equals(message.payload)) return `the ${kind} ${name} was changed`;
+      if (there.payload.equals(message.payload) || isOurs(there)) continue;
+      return `the ${kind} ${name} was changed`;
     }
   }
-  if (byUs) return undefined;
-  for (const [i, [name, value]] of now.sysctls.entries()) {
-    if (before.sysctls[i]?.[1] === value) continue;
+  const values = new Map(before.sysctls);
+  for (const [name, value] of now.sysctls) {
+    if (!values.has(name) || values.get(name) === value) continue;
     return `${name.replaceAll("/", ".")} was set to ${value}`;
   }
   return undefined;
+}
+
+/** Whether it is as we make them: open, or to one of these. */
+export function isListenerTo(endpoints: Iterable<Endpoint>, listener: Message): boolean {
+  const { peer, peerPort, ipProtocol } = listenerEnds(listener);
+  if (ipProtocol !== IPPROTO_IPIP) return false;
+  if (peer === undefined) return true;
+  for (const { address, port } of endpoints) {
+    if (address === peer && port === peerPort) return true;
+  }
+  return false;
 }
 
 function equal(some: readonly Message[], others: readonly Message[]): boolean {

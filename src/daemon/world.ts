@@ -59,7 +59,7 @@ export function followWorld(options: WorldOptions): () => void {
     .then((messages) => tampering.learn(messages))
     .catch(onError);
   const stopPatrol = startPatrol({
-    ...{ sockets, configuration, writer, onError },
+    ...{ sockets, configuration, peers, writer, onError },
     onChange: (what) => writer.repair(what),
     onBeat: () => {
       const what = displaced(peers, tampering.drainReplaced());

@@ -122,6 +122,16 @@ export function listenerName({ payload }: Message): string {
   return `${specified(family === AF_INET6 ? localV6 : localV4) ?? "*"}:${port}`;
 }
 
+/** Where it takes packets from alone, and of which protocol (4 for ours). Of the answers to dumpListeners(). */
+export function listenerEnds({ payload }: Message): {
+  readonly peer: IpAddress | undefined;
+  readonly peerPort: number;
+  readonly ipProtocol: number;
+} {
+  const { family, peerV4, peerV6, peerPort = 0, ipProtocol = 0 } = FOU.decode(payload, GENL_HDRLEN);
+  return { peer: specified(family === AF_INET6 ? peerV6 : peerV4), peerPort, ipProtocol };
+}
+
 function identity(
   { port, local, peer, peerPort, device }: FouListener,
   devices: Devices,

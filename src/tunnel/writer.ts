@@ -13,6 +13,11 @@ import { knownEndpoint, type Peer, type Peers } from "./peers.ts";
 const FIRST_PAUSE = 200;
 const LONGEST_PAUSE = 10_000;
 
+/** After the second false alarm in a row the next comparison waits, by so many times what that one took. */
+const REST = 9;
+/** Milliseconds after which one is not in a row with the one before. */
+const A_WHILE = 60_000;
+
 /** Why everything is compared, where nothing better is known. */
 const AFTER_FAILURE = "after a failed write";
 
@@ -25,6 +30,8 @@ export class Writer {
   #whole: { readonly reason: string | undefined } | undefined;
   #running: Promise<void> | undefined;
   #pause = 0;
+  /** How soon a repair tries again what was refused: like the pause, as a repair may be our own doing. */
+  #haste = FIRST_PAUSE;
   /** What the last failure said; the same again is no news. */
   #complaint: string | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -39,8 +46,12 @@ export class Writer {
   /** Of the whole that is written now. */
   #reason: string | undefined;
   readonly #contests = new Contests();
-  /** A repair that waits, because somebody undoes each. */
+  /** A repair that waits, because somebody undoes each or there was nothing to repair. */
   #later: NodeJS.Timeout | undefined;
+  /** Until then, as there was nothing to repair. */
+  #restUntil = 0;
+  #falseAlarms = 0;
+  #confirmedAt = Number.NEGATIVE_INFINITY;
 
   constructor(applier: Applier, peers: Peers, situation: () => Situation, emit: EventSink) {
     this.#applier = applier;
@@ -66,13 +77,22 @@ export class Writer {
     return this.#writes;
   }
 
-  /** Somebody has changed what is ours: as reconcile(), but not at once where that has become a fight. */
+  /** When the last comparison of everything began that found all as it should be (performance.now). */
+  get confirmedAt(): number {
+    return this.#confirmedAt;
+  }
+
+  /**
+   * Somebody has changed what is ours: as reconcile(), but not at once where that has become a fight, or where the
+   * last ones turned out to be false alarms.
+   */
   repair(reason: string): void {
     if (this.#closed || this.#later !== undefined) return;
-    const wait = this.#contests.wait(performance.now());
+    const now = performance.now();
+    const wait = Math.max(this.#contests.wait(now), this.#restUntil - now, 0);
     if (wait === 0) {
       // Whatever else can't be written now: this may be written.
-      this.#retryWithin(FIRST_PAUSE);
+      this.#hasten();
       this.reconcile(reason);
     } else {
       this.#later = setTimeout(() => {
@@ -170,10 +190,21 @@ export class Writer {
     for (const work of exchanges.values()) work();
     this.#dirty.clear();
     const written = noted(this.#peers.all());
+    const began = performance.now();
     const repaired = await this.#applier.reconcile(this.#situation());
+    const took = performance.now() - began;
     written();
     this.#pause = 0;
+    this.#haste = FIRST_PAUSE;
     this.#complaint = undefined;
+    if (repaired.length > 0) this.#falseAlarms = 0;
+    else {
+      if (began - this.#confirmedAt > A_WHILE) this.#falseAlarms = 0;
+      this.#confirmedAt = began;
+      if (reason !== undefined && ++this.#falseAlarms > 1) {
+        this.#restUntil = performance.now() + Math.min(LONGEST_PAUSE, REST * took);
+      }
+    }
     if (repaired.length > 0 && reason !== undefined) {
       this.#tell("repaired", `${reason}: ${fewOf(repaired)}`);
       const contested = this.#contests.repaired(repaired, performance.now());
@@ -223,10 +254,12 @@ export class Writer {
     }, pause);
   }
 
-  #retryWithin(pause: number): void {
-    if (this.#retry === undefined || this.#retryAt - performance.now() <= pause) return;
+  /** Something is different now, so that the next try may work: it comes sooner, but not again and again. */
+  #hasten(): void {
+    if (this.#retry === undefined || this.#retryAt - performance.now() <= this.#haste) return;
     clearTimeout(this.#retry);
-    this.#retryAfter(pause);
+    this.#retryAfter(this.#haste);
+    this.#haste = Math.min(LONGEST_PAUSE, this.#haste * 2);
   }
 }
 

@@ -7,6 +7,7 @@ import { decodeRule, dumpRules } from "../../kernel/nftables/rule.ts";
 import { decodeSet, dumpSets } from "../../kernel/nftables/set.ts";
 import { decodeTable, dumpTables } from "../../kernel/nftables/table.ts";
 import { addressFromBytes, type IpAddress } from "../../net/address.ts";
+import { KernelError } from "../../netlink/errors.ts";
 import type { Message, Request } from "../../netlink/request.ts";
 import { groupBy } from "./group.ts";
 import {
@@ -36,8 +37,23 @@ export type ObservedRuleset =
       readonly destinations: readonly Destination[];
     };
 
+/** Looks that are begun anew because somebody takes away what is being read. */
+const LOOKS = 3;
+
 /** Rejects with KernelError or MalformedMessage. */
 export async function observeRuleset(kernel: Dumper, name: string): Promise<ObservedRuleset> {
+  for (let look = 1; ; look++) {
+    try {
+      return await lookOnce(kernel, name);
+    } catch (error) {
+      // A set, or the whole table, went after it was listed.
+      const gone = error instanceof KernelError && error.code === "ENOENT";
+      if (!gone || look === LOOKS) throw error;
+    }
+  }
+}
+
+async function lookOnce(kernel: Dumper, name: string): Promise<ObservedRuleset> {
   const named = tableNamed(name);
   const tables = await kernel.dump(dumpTables(named.family));
   const table = tables

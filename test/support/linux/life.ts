@@ -17,7 +17,7 @@ import { udp } from "../../e2e/support/packets.ts";
 import { prefix } from "../configuration.ts";
 import { Linux } from "./linux.ts";
 
-const OUTER = "203.0.113.1";
+export const OUTER = "203.0.113.1";
 
 const waiting = (name: string, allowed: string) =>
   `${name}: { token: "token of ${name}", allowedIPs: [${allowed}] }`;

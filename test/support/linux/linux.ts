@@ -1,7 +1,7 @@
 /**
  * A small Linux in memory, behind the addon's interface: what the program sends is kept and comes back in
- * dumps, things go with what they depend on, and nf_tables takes a batch whole or not at all. It knows no
- * packets. Faults are put in front of it (see faults.ts).
+ * dumps, things go with what they depend on, nf_tables takes a batch whole or not at all, and who has joined
+ * a group hears of changes. It knows no packets. Faults are put in front of it (see faults.ts).
  *
  * Requests and dumps have the same attributes in the kernel, so a payload is kept as it came. The kernel
  * tests show that the real one agrees.
@@ -9,6 +9,11 @@
 import { constants } from "node:os";
 import { FOU_CMD_DEL } from "../../../src/kernel/fou.ts";
 import { GENL_ID_CTRL } from "../../../src/kernel/genetlink.ts";
+import {
+  NFNL_MSG_BATCH_BEGIN,
+  NFNL_MSG_BATCH_END,
+  NFNLGRP_NFTABLES,
+} from "../../../src/kernel/nftables/constants.ts";
 import type {
   Addon,
   Burst,
@@ -28,12 +33,12 @@ import {
   NLM_F_DUMP_INTR,
   NLM_F_MULTI,
 } from "../../../src/netlink/constants.ts";
-import { walkMessages } from "../../../src/netlink/messages.ts";
+import { walkMessages, writeMessage } from "../../../src/netlink/messages.ts";
 import type { Message } from "../../../src/netlink/request.ts";
 import { ack, datagram, done, systemError } from "../fake-kernel.ts";
 import { Listeners } from "./listeners.ts";
-import { Rtnetlink } from "./rtnetlink.ts";
-import { Tables } from "./tables.ts";
+import { groupOf, Rtnetlink } from "./rtnetlink.ts";
+import { newGeneration, Tables } from "./tables.ts";
 
 /** An errno. */
 export class Refusal extends Error {
@@ -69,12 +74,16 @@ export interface Family {
 }
 
 export class Linux {
-  readonly route = new Rtnetlink();
+  readonly route = new Rtnetlink((message) => {
+    const group = groupOf(message);
+    if (group !== undefined) this.tell(NETLINK_ROUTE, group, [message]);
+  });
   readonly generic = new Listeners();
   readonly tables = new Tables();
   /** Asked for each message; undefined: it goes its way. */
   fault: (sent: Sent) => Fault | undefined = () => undefined;
   readonly queues = new Map<number, FakeQueue>();
+  readonly #sockets = new Set<FakeSocket>();
   #ports = 4711;
 
   get addon(): Addon {
@@ -82,6 +91,10 @@ export class Linux {
     const NetlinkSocket = class extends FakeSocket {
       constructor(options: NetlinkSocketOptions) {
         super(linux, options.protocol, linux.#ports++);
+        linux.#sockets.add(this);
+      }
+      override close(): void {
+        linux.#sockets.delete(this);
       }
     };
     const Queue = class extends FakeQueue {
@@ -111,6 +124,11 @@ export class Linux {
     if (protocol === NETLINK_GENERIC) return this.generic;
     throw new Error(`no such family: ${protocol}`);
   }
+
+  /** What has happened, to all who have joined this group. */
+  tell(protocol: number, group: number, messages: readonly Message[]): void {
+    for (const socket of this.#sockets) socket.hear(protocol, group, messages);
+  }
 }
 
 class FakeSocket implements NetlinkSocket {
@@ -118,6 +136,8 @@ class FakeSocket implements NetlinkSocket {
   readonly #linux: Linux;
   readonly #protocol: number;
   readonly #queue: (Buffer | Error)[] = [];
+  readonly #groups = new Set<number>();
+  #onReadable: (() => void) | undefined;
 
   constructor(linux: Linux, protocol: number, port: number) {
     this.#linux = linux;
@@ -154,6 +174,16 @@ class FakeSocket implements NetlinkSocket {
     const answers = this.#linux.tables.batch(messages, refused);
     if (lost) this.#lose();
     else for (const { to, errno } of answers) this.#say(ack(to, errno));
+    // A batch without an end was a rehearsal.
+    const whole = messages.at(-1)?.type === NFNL_MSG_BATCH_END;
+    if (!whole || answers.some(({ errno }) => errno !== 0)) return;
+    const changes = messages.filter(
+      ({ type }) => type !== NFNL_MSG_BATCH_BEGIN && type !== NFNL_MSG_BATCH_END,
+    );
+    const told = [...changes, newGeneration(this.port)].map((message) => ({
+      ...{ ...message, port: this.port },
+    }));
+    this.#linux.tell(NETLINK_NETFILTER, NFNLGRP_NFTABLES, told);
   }
 
   #single(message: Message, fault: Fault | undefined): void {
@@ -170,7 +200,9 @@ class FakeSocket implements NetlinkSocket {
       if (fault?.kind === "refused" && isUnloaded(this.#protocol, message, fault.errno)) {
         this.#linux.generic.unload();
       }
-      const answers = isDump ? family.dump(message) : family.request(message);
+      const answers = isDump
+        ? family.dump(message)
+        : family.request({ ...message, port: this.port });
       if (fault?.kind === "refused") throw new Refusal(fault.errno);
       if (fault?.kind === "lost") {
         this.#lose();
@@ -204,13 +236,36 @@ class FakeSocket implements NetlinkSocket {
     return item;
   }
 
-  join(): void {}
-  leave(): void {}
-  start(): void {}
-  stop(): void {}
+  /** A datagram each, as the kernel does. */
+  hear(protocol: number, group: number, messages: readonly Message[]): void {
+    if (protocol !== this.#protocol || !this.#groups.has(group)) return;
+    for (const message of messages) this.#queue.push(notification(message));
+    setImmediate(() => this.#onReadable?.());
+  }
+
+  join(group: number): void {
+    this.#groups.add(group);
+  }
+  leave(group: number): void {
+    this.#groups.delete(group);
+  }
+  start(onReadable: () => void): void {
+    this.#onReadable = onReadable;
+  }
+  stop(): void {
+    this.#onReadable = undefined;
+  }
   ref(): void {}
   unref(): void {}
   close(): void {}
+}
+
+/** Unlike what is said to who asked, it bears the port of whoever did it. */
+function notification({ type, flags, payload, port = 0 }: Message): Buffer {
+  const bytes = Buffer.alloc((16 + payload.length + 3) & ~3);
+  writeMessage(bytes, 0, { operation: "", type, flags, payload }, flags, 0);
+  bytes.writeUInt32LE(port, 12);
+  return bytes;
 }
 
 /** Refusals that are believed, so here they are true. */

@@ -12,7 +12,7 @@ import type { Message } from "../../../src/netlink/request.ts";
 import { devices } from "../devices.ts";
 import { type Family, Refusal } from "./linux.ts";
 
-const FAMILY = { name: "fou", id: 30, version: 1 };
+export const FAMILY = { name: "fou", id: 30, version: 1 };
 const { EADDRINUSE, EINVAL, ENOENT } = constants.errno;
 
 export class Listeners implements Family {

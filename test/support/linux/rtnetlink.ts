@@ -1,10 +1,24 @@
 /** Links, addresses, routes, nexthops, rules and proxy neighbours. */
 import { constants } from "node:os";
 import { decodeAddress, RTM_NEWADDR } from "../../../src/kernel/address.ts";
-import { decodeLink, IFF_LOWER_UP, IFF_UP, LINK, RTM_NEWLINK } from "../../../src/kernel/link.ts";
+import {
+  decodeLink,
+  IFF_LOWER_UP,
+  IFF_UP,
+  LINK,
+  RTM_DELLINK,
+  RTM_NEWLINK,
+} from "../../../src/kernel/link.ts";
 import { decodeProxy, RTM_NEWNEIGH } from "../../../src/kernel/neighbour.ts";
 import { decodeNexthop, RTM_NEWNEXTHOP } from "../../../src/kernel/nexthop.ts";
 import { decodeRoute, RTM_NEWROUTE } from "../../../src/kernel/route.ts";
+import {
+  RTNLGRP_IPV4_IFADDR,
+  RTNLGRP_IPV4_ROUTE,
+  RTNLGRP_IPV4_RULE,
+  RTNLGRP_LINK,
+  RTNLGRP_NEXTHOP,
+} from "../../../src/kernel/rtnetlink.ts";
 import { decodeRule, RTM_NEWRULE } from "../../../src/kernel/rule.ts";
 import type { Devices } from "../../../src/net/objects.ts";
 import { readS32, readU32, writeS32, writeU32 } from "../../../src/netlink/attributes.ts";
@@ -34,7 +48,21 @@ interface KeptLink {
   flags: number;
 }
 
+/** Who has joined it hears of the message; undefined: nobody does. */
+export function groupOf({ type }: Message): number | undefined {
+  return GROUPS.get(type - (type % 4));
+}
+
+const GROUPS: ReadonlyMap<number, number> = new Map([
+  [RTM_NEWLINK, RTNLGRP_LINK],
+  [RTM_NEWADDR, RTNLGRP_IPV4_IFADDR],
+  [RTM_NEWROUTE, RTNLGRP_IPV4_ROUTE],
+  [RTM_NEWRULE, RTNLGRP_IPV4_RULE],
+  [RTM_NEWNEXTHOP, RTNLGRP_NEXTHOP],
+]);
+
 export class Rtnetlink implements Family {
+  readonly #tell: (message: Message) => void;
   readonly #links = new Map<number, KeptLink>();
   /** By the type that makes them and a key. */
   readonly #kept = new Map<number, Map<string, Kept>>(
@@ -45,6 +73,11 @@ export class Rtnetlink implements Family {
   );
   readonly #indexes = new Map<string, number>();
   #nextIndex = 1;
+
+  /** @param tell What is done, as others hear of it. */
+  constructor(tell: (message: Message) => void) {
+    this.#tell = tell;
+  }
 
   /** A device of others, with an address. */
   addDevice(name: string, ...addresses: readonly Message[]): void {
@@ -96,6 +129,7 @@ export class Rtnetlink implements Family {
     if (!isNew) {
       if (there === undefined) throw new Refusal(made === RTM_NEWROUTE ? ESRCH : ENOENT);
       this.#remove(made, key);
+      this.#tell({ ...message, payload: there.payload });
       return [];
     }
     if (there !== undefined && (flags & NLM_F_EXCL) !== 0 && made !== RTM_NEWNEIGH) {
@@ -106,6 +140,7 @@ export class Rtnetlink implements Family {
     }
     if (kept.nexthop !== undefined && !this.#hasNexthop(kept.nexthop)) throw new Refusal(EINVAL);
     all.set(key, kept);
+    this.#tell(message);
     return [];
   }
 
@@ -174,22 +209,31 @@ export class Rtnetlink implements Family {
         ...{ info: data, flags: 0 },
       });
       this.#indexes.set(name ?? "", own);
+      this.#tellLink(own);
       return;
     }
     if (there === undefined) throw new Refusal(ENODEV);
     if (alias !== undefined) there.alias = alias === "" ? undefined : alias;
     if (mtu !== undefined) there.mtu = mtu;
     if (info?.data !== undefined) there.info = Buffer.from(info.data);
-    const change = readU32(payload, 12);
-    if ((change & IFF_UP) === 0) return;
-    const up = (readU32(payload, 8) & IFF_UP) !== 0;
-    there.flags = up ? IFF_UP | IFF_LOWER_UP : 0;
-    if (!up) this.#dropOf(there.name, [RTM_NEWROUTE, RTM_NEWNEXTHOP]);
+    if ((readU32(payload, 12) & IFF_UP) !== 0) {
+      const up = (readU32(payload, 8) & IFF_UP) !== 0;
+      there.flags = up ? IFF_UP | IFF_LOWER_UP : 0;
+      if (!up) this.#dropOf(there.name, [RTM_NEWROUTE, RTM_NEWNEXTHOP]);
+    }
+    this.#tellLink(there.index);
+  }
+
+  /** The kernel does not say who has changed a device; what goes with one is told by it alone. */
+  #tellLink(index: number, type = RTM_NEWLINK): void {
+    const link = this.#links.get(index);
+    if (link !== undefined) this.#tell({ ...this.#linkMessage(link), type });
   }
 
   #removeLink(index: number): void {
     const link = this.#links.get(index);
     if (link === undefined) throw new Refusal(ENODEV);
+    this.#tellLink(index, RTM_DELLINK);
     this.#dropOf(link.name, [...this.#kept.keys()]);
     this.#links.delete(index);
     this.#indexes.delete(link.name);

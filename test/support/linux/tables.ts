@@ -16,16 +16,19 @@ import {
   NFT_MSG_GETSETELEM,
   NFT_MSG_GETTABLE,
   NFT_MSG_NEWCHAIN,
+  NFT_MSG_NEWGEN,
   NFT_MSG_NEWRULE,
   NFT_MSG_NEWSET,
   NFT_MSG_NEWSETELEM,
   NFT_MSG_NEWTABLE,
+  NFTA_GEN_PROC_NAME,
+  NFTA_GEN_PROC_PID,
 } from "../../../src/kernel/nftables/constants.ts";
 import { decodeElements, newElements } from "../../../src/kernel/nftables/element.ts";
 import { messageType, numberOf } from "../../../src/kernel/nftables/message.ts";
 import type { Element, TableName } from "../../../src/kernel/nftables/objects.ts";
 import { decodeRule } from "../../../src/kernel/nftables/rule.ts";
-import { attr, table as attributes, string } from "../../../src/netlink/attributes.ts";
+import { attr, table as attributes, string, u32be } from "../../../src/netlink/attributes.ts";
 import { NLM_F_ACK } from "../../../src/netlink/constants.ts";
 import type { Message } from "../../../src/netlink/request.ts";
 import { type Family, Refusal } from "./linux.ts";
@@ -36,6 +39,16 @@ const HEADER = 4;
 /** Of tables, chains (3), rules (2: the chain), sets (2) and lists of elements (2: the set). */
 const NAMES = attributes({ table: attr(1, string, "table"), second: attr(2, string, "second") });
 const CHAIN = attributes({ name: attr(3, string, "NFTA_CHAIN_NAME") });
+
+const GENERATION = attributes({
+  process: attr(NFTA_GEN_PROC_PID, u32be, "NFTA_GEN_PROC_PID"),
+  name: attr(NFTA_GEN_PROC_NAME, string, "NFTA_GEN_PROC_NAME"),
+});
+
+/** What ends the notifications of a batch. */
+export function newGeneration(process: number): Message {
+  return message(NFT_MSG_NEWGEN, GENERATION.encode({ process, name: "nft" }, HEADER));
+}
 
 interface KeptSet {
   readonly payload: Buffer;
@@ -57,7 +70,15 @@ export class Tables implements Family {
   #tables = new Map<string, KeptTable>();
 
   get state(): string[] {
-    return [...this.#tables].flatMap(([name, { payload, chains, sets }]) => [
+    return [...this.#tables.keys()].flatMap((name) => this.stateOf(name));
+  }
+
+  /** A table and what is in it. */
+  stateOf(name: string): string[] {
+    const kept = this.#tables.get(name);
+    if (kept === undefined) return [];
+    const { payload, chains, sets } = kept;
+    return [
       `table ${name} ${payload.toString("hex")}`,
       ...[...chains].map(([chain, kept]) => {
         const rules = kept.rules.map((rule) => {
@@ -75,7 +96,7 @@ export class Tables implements Family {
           ({ key, data, timeout }) => `element ${set} ${key} ${JSON.stringify(data)} ${timeout}`,
         ),
       ]),
-    ]);
+    ];
   }
 
   /** What `nft flush ruleset` does. */

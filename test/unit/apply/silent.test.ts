@@ -1,11 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readInTurn, type Silent, silentChange, withUnlisted } from "../../../src/apply/silent.ts";
+import {
+  isListenerTo,
+  readInTurn,
+  type Silent,
+  silentChange,
+  withUnlisted,
+} from "../../../src/apply/silent.ts";
 import { addListener } from "../../../src/kernel/fou.ts";
 import { newProxy } from "../../../src/kernel/neighbour.ts";
 import { ipAddress } from "../../../src/net/address.ts";
 import type { FouListener } from "../../../src/net/objects.ts";
 import type { Message, Request } from "../../../src/netlink/request.ts";
+import { at } from "../../support/configuration.ts";
 import { devices } from "../../support/devices.ts";
 
 const known = devices({ eth0: 2 });
@@ -28,19 +35,32 @@ function silent(over: Partial<Silent> = {}): Silent {
 }
 
 test("what has gone is said, whoever was at work; what is another one, only where it was not us", () => {
-  assert.equal(silentChange(silent(), silent(), false), undefined);
+  assert.equal(silentChange(silent(), silent()), undefined);
   assert.equal(
-    silentChange(silent(), silent({ listeners: [listener(2)] }), true),
+    silentChange(silent(), silent({ listeners: [listener(2)] }), () => true),
     "the FOU listener 203.0.113.1:1 was removed",
   );
   const peer = { peer: ipAddress("198.51.100.2"), peerPort: 9 };
   const moved = silent({ listeners: [listener(1), listener(2, peer)] });
-  assert.equal(silentChange(silent(), moved, true), undefined);
-  assert.equal(silentChange(silent(), moved, false), "the FOU listener 203.0.113.1:2 was changed");
   assert.equal(
-    silentChange(silent(), silent({ listeners: [listener(3), listener(2), listener(1)] }), false),
+    silentChange(silent(), moved, () => true),
     undefined,
   );
+  assert.equal(silentChange(silent(), moved), "the FOU listener 203.0.113.1:2 was changed");
+  assert.equal(
+    silentChange(silent(), silent({ listeners: [listener(3), listener(2), listener(1)] })),
+    undefined,
+  );
+});
+
+test("a listener is as we make them where it is open, or connected to somebody whom we know", () => {
+  const known = [at("198.51.100.2:9")];
+  const to = (peer: string, peerPort: number) => ({ peer: ipAddress(peer), peerPort });
+  assert.ok(isListenerTo(known, listener(1)));
+  assert.ok(isListenerTo(known, listener(1, to("198.51.100.2", 9))));
+  assert.ok(!isListenerTo(known, listener(1, to("198.51.100.2", 8))));
+  assert.ok(!isListenerTo(known, listener(1, to("198.51.100.3", 9))));
+  assert.ok(!isListenerTo(known, listener(1, { ipProtocol: 41 })));
 });
 
 test("what a long list leaves out is there as long as it has its socket", () => {
@@ -54,7 +74,7 @@ test("what a long list leaves out is there as long as it has its socket", () => 
   assert.equal(first.length, 98);
   const second = withUnlisted(without(33, 67), first, bound());
   assert.equal(
-    silentChange(silent({ listeners: first }), silent({ listeners: second }), false),
+    silentChange(silent({ listeners: first }), silent({ listeners: second })),
     undefined,
   );
   assert.equal(
@@ -63,12 +83,12 @@ test("what a long list leaves out is there as long as it has its socket", () => 
   );
   const third = withUnlisted(without(33, 66), second, bound(67));
   assert.equal(
-    silentChange(silent({ listeners: second }), silent({ listeners: third }), true),
+    silentChange(silent({ listeners: second }), silent({ listeners: third }), () => true),
     undefined,
   );
   const fourth = withUnlisted(without(34, 67), third, bound(67));
   assert.equal(
-    silentChange(silent({ listeners: third }), silent({ listeners: fourth }), true),
+    silentChange(silent({ listeners: third }), silent({ listeners: fourth }), () => true),
     "the FOU listener 203.0.113.1:67 was removed",
   );
   // A short list is whole.
@@ -82,12 +102,11 @@ test("proxy neighbours and parameters", () => {
     sysctls: [["net/ipv4/ip_forward", "1"]],
   });
   assert.equal(
-    silentChange(before, { ...before, proxies: [] }, true),
+    silentChange(before, { ...before, proxies: [] }, () => true),
     "the proxy neighbour 203.0.113.77 on device 2 was removed",
   );
   const off = { ...before, sysctls: [["net/ipv4/ip_forward", "0"] as const] };
-  assert.equal(silentChange(before, off, false), "net.ipv4.ip_forward was set to 0");
-  assert.equal(silentChange(before, off, true), undefined);
+  assert.equal(silentChange(before, off), "net.ipv4.ip_forward was set to 0");
 });
 
 test("of more parameters than are read in one look each has its turn", async () => {
@@ -113,7 +132,7 @@ test("of more parameters than are read in one look each has its turn", async () 
       now.sysctls.map(([name]) => name),
       names,
     );
-    changed.push(silentChange(before, now, false));
+    changed.push(silentChange(before, now));
     before = now;
   }
   const wasSet = (i: number) => `net.ipv4.conf.t${i}.rp_filter was set to 1`;

@@ -304,3 +304,63 @@ test("of exchanges that gather while a write is under way each tunnel's last is 
   await writer.settled();
   assert.deepEqual(done, ["h 999", "other 999"]);
 });
+
+test("false alarms in a row: the next comparison waits the longer, the longer they take", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  let now = 1000;
+  const clock = mock.method(performance, "now", () => now);
+  try {
+    const { writer, applier, events } = hub(1);
+    const alarm = async (takes: number): Promise<void> => {
+      applier.hold();
+      writer.repair("somebody was here");
+      await turns();
+      now += takes;
+      applier.release();
+      await turns();
+    };
+    await alarm(50);
+    await alarm(50);
+    assert.equal(applier.reconciled.length, 2, "one may be an accident");
+    applier.repairs = ["add ipipou0"];
+    writer.repair("again");
+    now += 449;
+    mock.timers.tick(449);
+    await turns();
+    assert.equal(applier.reconciled.length, 2);
+    now += 1;
+    mock.timers.tick(1);
+    await turns();
+    assert.equal(applier.reconciled.length, 3);
+    assert.equal(events.at(-1)?.reason, "again: add ipipou0");
+    await alarm(50);
+    await alarm(50);
+    assert.equal(applier.reconciled.length, 5, "no false ones");
+  } finally {
+    clock.mock.restore();
+    mock.timers.reset();
+  }
+});
+
+test("what is refused again and again is tried less and less often, however often somebody cries for a repair", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  let now = 1000;
+  const clock = mock.method(performance, "now", () => now);
+  try {
+    const { writer, applier } = hub(1);
+    applier.failures = Array.from({ length: 1000 }, () => new Error("EEXIST"));
+    // A minute, in which it looks as if somebody had a hand in it, twice a second.
+    for (let i = 0; i < 600; i++) {
+      if (i % 5 === 0) writer.repair("somebody was here");
+      await turns(3);
+      now += 100;
+      mock.timers.tick(100);
+      await turns(3);
+    }
+    const tries = applier.reconciled.length;
+    assert.ok(tries >= 6 && tries <= 20, `${tries} tries`);
+  } finally {
+    clock.mock.restore();
+    mock.timers.reset();
+  }
+});

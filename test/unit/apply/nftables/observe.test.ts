@@ -4,7 +4,8 @@ import { destinationsIn, doorsIn, proofsIn } from "../../../../src/apply/nftable
 import { observeRuleset } from "../../../../src/apply/nftables/observe.ts";
 import { ruleset } from "../../../../src/apply/nftables/ruleset.ts";
 import { newTable } from "../../../../src/kernel/nftables/table.ts";
-import type { Message } from "../../../../src/netlink/request.ts";
+import { KernelError } from "../../../../src/netlink/errors.ts";
+import type { Message, Request } from "../../../../src/netlink/request.ts";
 import { beside, direct, endpoint, gate, hub, peer, prefix, SERVER, tunnel } from "./gates.ts";
 
 function tableWith(comment: string | undefined, name = "ipipou"): Message {
@@ -21,6 +22,23 @@ test("a table is ours by its comment alone", async () => {
   assert.deepEqual(await observed(tableWith(undefined)), { kind: "foreign" });
   assert.deepEqual(await observed(tableWith("mine")), { kind: "foreign" });
   assert.equal((await observed(tableWith("ipipoud 0.9"))).kind, "ours");
+});
+
+test("a table that goes while it is read is looked for anew, a few times", async () => {
+  const gone = new KernelError("NFT_MSG_GETSET ipipou", 2);
+  const looking = (times: number) => {
+    let looks = 0;
+    const dump = async ({ operation }: Request): Promise<Message[]> => {
+      if (operation.startsWith("NFT_MSG_GETTABLE")) looks++;
+      const there = looks <= times;
+      if (!there) return [];
+      if (operation.startsWith("NFT_MSG_GETSET")) throw gone;
+      return [tableWith("ipipoud 1")];
+    };
+    return observeRuleset({ dump }, "ipipou");
+  };
+  assert.deepEqual(await looking(1), { kind: "absent" });
+  await assert.rejects(looking(1000), /NFT_MSG_GETSET ipipou: ENOENT/);
 });
 
 test("proofs: endpoints with all their inner addresses, and the time left", () => {

@@ -1,5 +1,15 @@
 /** The control socket's server. What the commands do is handed in; this is framing, limits and files. */
-import { chmod, chown, link, lstat, mkdir, readFile, rmdir, unlink } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  link,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  rmdir,
+  unlink,
+} from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { exitCode, Failure } from "../net/failure.ts";
@@ -70,6 +80,7 @@ export async function serveControl(options: ControlOptions): Promise<Control> {
   let made = false;
   try {
     made = await makeFolder(dirname(path));
+    await removeLeftovers(path);
     await removeIfSocket(beside);
     await listen(server, beside);
     await chmod(beside, 0o660);
@@ -241,6 +252,24 @@ async function claim(path: string, beside: string): Promise<void> {
       const mend = "remove it, or set `control` to another path";
       throw new Failure(exitCode.conflict, `control: ${path} is there and is no socket`, mend);
     }
+  }
+}
+
+/** Leftovers that are looked at; the others have to wait. */
+const MOST_LEFTOVERS = 16;
+
+/** Of daemons that were killed between binding theirs and giving it its name. */
+async function removeLeftovers(path: string): Promise<void> {
+  const start = `.${basename(path)}.`;
+  const names = await readdir(dirname(path)).catch((): string[] => []);
+  const leftovers = names.filter(
+    (name) => name.startsWith(start) && /^[0-9]+$/.test(name.slice(start.length)),
+  );
+  for (const name of leftovers.slice(0, MOST_LEFTOVERS)) {
+    const leftover = join(dirname(path), name);
+    // Whoever is just doing that with another number answers.
+    const holder = await probeHolder(leftover);
+    if (holder === undefined) await removeIfSocket(leftover).catch(() => false);
   }
 }
 

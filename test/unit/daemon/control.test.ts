@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { askDaemon } from "../../../src/cli/control-client.ts";
@@ -279,4 +279,26 @@ test("whoever follows a stream and hangs up makes room, even if nothing happens"
   assert.match(await raw(path, '{"command":"quiet"}\n'), /^\{"ok":true,"result":null\}\n$/);
   assert.equal(await askDaemon({ command: "nothing" }, { path }), null);
   assert.equal(followers, 0);
+});
+
+test("sockets that killed daemons have left beside are removed, and nothing else", async (t) => {
+  const path = join(folder(t), "control.sock");
+  const beside = (name: string) => join(dirname(path), `.control.sock.${name}`);
+  const killed = spawn(process.execPath, [
+    "-e",
+    `const s = require("node:net").createServer().listen(${JSON.stringify(beside("4711"))}, () => console.log("bound"));`,
+  ]);
+  await once(killed.stdout, "data");
+  killed.kill("SIGKILL");
+  await once(killed, "exit");
+  writeFileSync(beside("4712"), "no socket");
+  writeFileSync(beside("more"), "another name");
+  const living = createServer();
+  living.listen(beside("4713"));
+  await once(living, "listening");
+  t.after(() => living.close());
+  assert.ok(existsSync(beside("4711")));
+  await serve(t, path);
+  assert.ok(!existsSync(beside("4711")));
+  for (const name of ["4712", "4713", "more"]) assert.ok(existsSync(beside(name)), name);
 });

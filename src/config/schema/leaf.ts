@@ -97,7 +97,7 @@ export function secretText() {
   return readBy(schema, (value) => (typeof value === "string" ? value : refused));
 }
 
-const unquotedSecret = new Complaint("YAML does not read this as text", 'put it in quotes: "…"');
+const unquotedSecret = new Complaint("not read as text", 'put it in quotes: "…"');
 const emptySecret = new Complaint("nothing is here", 'put a secret in quotes: "…"');
 
 /** A path, relative to the file that names it. */

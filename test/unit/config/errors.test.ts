@@ -525,6 +525,15 @@ describe("values", () => {
   });
 });
 
+describe("of a JSON file", () => {
+  it("nothing is said that is true of YAML alone", () => {
+    const peers = { p: { token: 1 } };
+    assert.deepEqual(complaints({ "a.json": JSON.stringify({ tunnels: { t: { peers } } }) }), [
+      'a.json:1:40: not read as text (tunnels.t.peers.p.token): put it in quotes: "…"',
+    ]);
+  });
+});
+
 describe("secrets and keys", () => {
   const p = "tunnels.t.peers.p";
   const quote = 'put it in quotes: "…"';
@@ -532,10 +541,10 @@ describe("secrets and keys", () => {
     [
       "what YAML reads as no text",
       `${tunnel("privateKey: 1e3").replace("token: x", "token: 0123, tokenBase64: true, secret: 1.5")}`,
-      `a.yaml:3:17: YAML does not read this as text (tunnels.t.privateKey): ${quote}`,
-      `a.yaml:4:26: YAML does not read this as text (${p}.token): ${quote}`,
-      `a.yaml:4:45: YAML does not read this as text (${p}.tokenBase64): ${quote}`,
-      `a.yaml:4:59: YAML does not read this as text (${p}.secret): ${quote}`,
+      `a.yaml:3:17: not read as text (tunnels.t.privateKey): ${quote}`,
+      `a.yaml:4:26: not read as text (${p}.token): ${quote}`,
+      `a.yaml:4:45: not read as text (${p}.tokenBase64): ${quote}`,
+      `a.yaml:4:59: not read as text (${p}.secret): ${quote}`,
     ],
     [
       "nothing",

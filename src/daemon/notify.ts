@@ -36,12 +36,17 @@ export function createNotifier(options: NotifierOptions): Notifier {
       ...{ reloading: nothing, stopping: nothing, status: nothing, watch: () => nothing },
     };
   }
+  /** The same again is no news: the watchdog's beats come twice a second. */
+  let complaint: string | undefined;
   const send = (message: string) => {
     try {
       options.send(socket, message);
-    } catch (error) {
+      complaint = undefined;
+    } catch (cause) {
       // The tunnels matter more than who is told of them.
-      log.warning("NOTIFY_SOCKET took no message", { socket, error: String(error) });
+      const error = String(cause);
+      if (error !== complaint) log.warning("NOTIFY_SOCKET took no message", { socket, error });
+      complaint = error;
     }
   };
   return {

@@ -75,4 +75,6 @@ test("a socket that takes nothing is a warning", () => {
   const { notifier, lines } = setUp("/run/gone", true);
   notifier.ready();
   assert.match(lines[0] ?? "", /^warning: NOTIFY_SOCKET took no message socket=\/run\/gone/);
+  for (let beat = 0; beat < 10; beat++) notifier.status("2 tunnels up");
+  assert.equal(lines.length, 1, "once");
 });

@@ -2,7 +2,7 @@
  * On a small Linux in memory somebody else deletes and changes what is ours, at random: after each all is as it
  * was, one event says so, and of what belongs to others no byte is another one.
  *
- *     IPIPOUD_REPAIRS=1000 does it so often (a minute), IPIPOUD_SEED=N repeats a run.
+ *     IPIPOUD_REPAIRS=1000 does it so often (a minute), IPIPOUD_SEED=N has others.
  */
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
@@ -24,7 +24,7 @@ const COUNT = Number(process.env["IPIPOUD_REPAIRS"] ?? 100);
 /** Damages in one life: of the same again and again the repairs become rarer, which is another test's. */
 const EACH = 10;
 const AT_ONCE = 20;
-const seed = Number(process.env["IPIPOUD_SEED"] ?? Date.now() % 2 ** 31);
+const seed = Number(process.env["IPIPOUD_SEED"] ?? 1);
 
 /** Milliseconds: a second is promised, and twenty lives share this thread. */
 const PATIENCE = 5000;

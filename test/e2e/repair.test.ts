@@ -82,8 +82,8 @@ const damages: readonly (readonly [name: string, command: string, event: RegExp]
   ],
   [
     "a listener",
-    "ip fou del $(ip fou show | grep 'port 10000' | sed 's/ipproto ipip//; s/ dev.*//')",
-    /FOU listener 203\.0\.113\.1:10000 was removed: add port 10000/,
+    "ip fou del $(ip fou show | grep 'port 1000 ' | sed 's/ipproto ipip//; s/ dev.*//')",
+    /FOU listener 203\.0\.113\.1:1000 was removed: add port 1000 /,
   ],
   ["a proxy neighbour", "ip neigh del proxy 203.0.113.77 dev eth0", /proxy.* 203\.0\.113\.77/],
   [

@@ -13,7 +13,9 @@ import { knownEndpoint, type Peer, type Peers } from "./peers.ts";
 const FIRST_PAUSE = 200;
 const LONGEST_PAUSE = 10_000;
 
-/** After the second false alarm in a row the next comparison waits, by so many times what that one took. */
+/** So many false alarms in a row may echo one damage and its repair; what is real waits for none of them. */
+const ECHOES = 8;
+/** After more the next comparison waits, by so many times what the last one took. */
 const REST = 9;
 /** Milliseconds after which one is not in a row with the one before. */
 const A_WHILE = 60_000;
@@ -201,7 +203,7 @@ export class Writer {
     else {
       if (began - this.#confirmedAt > A_WHILE) this.#falseAlarms = 0;
       this.#confirmedAt = began;
-      if (reason !== undefined && ++this.#falseAlarms > 1) {
+      if (reason !== undefined && ++this.#falseAlarms > ECHOES) {
         this.#restUntil = performance.now() + Math.min(LONGEST_PAUSE, REST * took);
       }
     }

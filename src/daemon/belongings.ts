@@ -15,8 +15,8 @@ export interface BelongingsOptions {
 
 /** What a reload has taken so far. */
 export interface Taken {
-  /** It stays; what it replaces is let go. Gives what has changed beside the kernel, in words for whoever asked. */
-  commit(): Promise<readonly string[]>;
+  /** It stays; what it replaces is let go. */
+  commit(): void;
   abandon(): Promise<void>;
 }
 
@@ -59,7 +59,6 @@ export class Belongings {
           void this.#control?.retire();
           this.#control = control;
         }
-        return Promise.resolve([]);
       },
       abandon: async () => {
         lock?.release();

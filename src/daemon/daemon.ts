@@ -91,9 +91,9 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
         return {
           ...taken,
           commit: async () => {
-            const changes = await taken.commit();
+            taken.commit();
             settings.log = next.log;
-            return [...changes, ...(await exporter.follow(next.metrics))];
+            return await exporter.follow(next.metrics);
           },
         };
       },

@@ -7,8 +7,14 @@ import type { Configuration } from "../config/model.ts";
 import { exitCode, Failure } from "../net/failure.ts";
 import type { EventSink } from "../tunnel/events.ts";
 import type { Peers } from "../tunnel/peers.ts";
-import type { Taken } from "./belongings.ts";
 import type { Instance } from "./instance.ts";
+
+/** What a reload has taken so far that lies outside an instance. */
+export interface Taken {
+  /** It stays. Gives what has changed beside the kernel, in words. */
+  commit(): Promise<readonly string[]>;
+  abandon(): Promise<void>;
+}
 
 export interface SupervisorOptions {
   /** Reads the files; throws for what is wrong in them. */
@@ -23,7 +29,7 @@ export interface SupervisorOptions {
 }
 
 export interface Reloaded {
-  /** What was written to the kernel, in words. */
+  /** What was written to the kernel, and what has changed beside it, in words. */
   readonly changes: readonly string[];
 }
 

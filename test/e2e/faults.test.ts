@@ -1,6 +1,7 @@
 /**
  * What befalls a daemon from outside while its tunnels are up: it is stopped, it has no descriptors left, somebody wants
- * its queue. Tunnels that stand carry on, one line says what it is, and all is well when it has passed. The next fault: another test here; all share the hosts and daemons.
+ * its queue. Tunnels that stand carry on, one line says what it is, and all is well when it has passed. The next
+ * fault: another test here; all share the hosts and daemons.
  *
  *     IPIPOUD_STOPPED=60 stops it for a minute.
  */

@@ -1,5 +1,4 @@
 /** The members of one cluster, asked one after the other, and who we are to them. */
-
 import type { StoreOrigin } from "../../../config/model.ts";
 import type { Secret } from "../../../config/secret.ts";
 import { ask, follow, type MemberFiles } from "./exchange.ts";
